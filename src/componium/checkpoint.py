@@ -1,0 +1,231 @@
+"""A model on disk: a folder with `model.json`, `weights.safetensors` where there are arrays, and a model card.
+
+Only JSON, safetensors and Markdown are ever read, so that opening somebody's model cannot run code. A folder is
+written beside its final place, synced and renamed, so that it is either whole or not there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from componium import registry
+from componium.music.errors import BadFile, BadInput, ComponiumError
+
+FORMAT = "componium-checkpoint"
+FORMAT_VERSION = 1
+HEADER, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
+ALLOWED_PATTERNS = ["*.json", "*.safetensors", "*.md"]
+"""The only files that are fetched from a hub."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def save(model: Any, folder: str | Path, *, force: bool = False) -> Path:
+    """Write a model to a folder, whole or not at all.
+
+    Args:
+        model: any model of the contract.
+        folder: the folder to make; it may have any name.
+        force: replace a checkpoint that is there. Anything else that is there is never replaced.
+
+    Raises:
+        BadFile: something is there already, or the place cannot be written to.
+    """
+    target = Path(folder)
+    check_free(target, force=force)
+    arrays, state = model.state()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    except OSError as error:
+        raise BadFile(target, f"cannot be written ({error.strerror or error})") from error
+    try:
+        _write_folder(partial, model, arrays, state)
+        _swap(partial, target)
+    except OSError as error:
+        raise BadFile(target, f"cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def check_free(target: Path, *, force: bool = False) -> None:
+    """Raise `BadFile` if a checkpoint may not be written at ``target``; called before training begins."""
+    if not target.exists() and not target.is_symlink():
+        return
+    if target.is_dir() and not any(target.iterdir()):
+        return
+    if not is_checkpoint(target):
+        raise BadFile(target, "is there already and is not a model, so it is never replaced; choose another name")
+    if not force:
+        raise BadFile(target, "is there already; --force replaces it")
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Say whether a folder holds one of our checkpoints, sound or damaged."""
+    try:
+        header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(header, dict) and header.get("format") == FORMAT
+
+
+def _write_folder(folder: Path, model: Any, arrays: Arrays, state: dict[str, Any]) -> None:
+    header: dict[str, Any] = {
+        "format": FORMAT, "format_version": FORMAT_VERSION, "name": type(model).name,
+        "config": dataclasses.asdict(model.config), "state": state,
+        "provenance": model.provenance, "figures": model.figures, "weights": None,
+    }
+    if arrays:
+        from safetensors.numpy import save_file
+
+        save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, folder / WEIGHTS)
+        header["weights"] = {"file": WEIGHTS, "sha256": _sha256(folder / WEIGHTS),
+                             "dtypes": {key: str(value.dtype) for key, value in arrays.items()}}
+    (folder / HEADER).write_text(json.dumps(header, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / CARD).write_text(card(model), encoding="utf-8")
+    folder.chmod(0o755)
+    for path in folder.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _swap(new: Path, target: Path) -> None:
+    """Put ``new`` in the place of ``target``; whatever happens, one of the two is there."""
+    if not target.exists():
+        new.rename(target)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+    target.rename(aside / "old")
+    try:
+        new.rename(target)
+    except OSError:
+        (aside / "old").rename(target)
+        raise
+    finally:
+        if target.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def header_of(folder: str | Path) -> dict[str, Any]:
+    """Read and check `model.json`; the arrays stay on disk.
+
+    Raises:
+        BadFile: not a checkpoint, damaged, of an unknown model, or written by a newer version.
+    """
+    path = Path(folder)
+    if not (path / HEADER).is_file():
+        raise BadFile(path, f"is not a Componium model (it holds no {HEADER})")
+    try:
+        header = json.loads((path / HEADER).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadFile(path / HEADER, "is damaged (it is not JSON)") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise BadFile(path, f"is not a Componium model (its {HEADER} was written by another program)")
+    version = header.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise BadFile(path, f"was written by a newer Componium (format {version}, this one reads up to "
+                            f"{FORMAT_VERSION}); pip install -U componium")
+    missing = [key for key in ("name", "config", "state") if key not in header]
+    if missing:
+        raise BadFile(path / HEADER, f"is damaged ({', '.join(missing)} missing)")
+    return header
+
+
+def load(folder: str | Path) -> Any:
+    """Read a model from its folder.
+
+    Raises:
+        BadFile: not a checkpoint, damaged, of an unknown model, or written by a newer version.
+    """
+    path = Path(folder)
+    header = header_of(path)
+    if header["name"] not in registry.MODELS:
+        raise BadFile(path, f"holds a model called {header['name']!r}, which this Componium does not have")
+    cls = registry.model_class(header["name"])
+    arrays = _read_arrays(path, header.get("weights"))
+    try:
+        settings = {k: tuple(v) if isinstance(v, list) else v for k, v in header["config"].items()}
+        model = cls(cls.Config(**registry.read_settings(settings, registry.types_of(cls.Config), header["name"])))
+        model.load_state(arrays, header["state"])
+    except (BadInput, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise BadFile(path, f"does not fit the model {header['name']} ({error})") from error
+    model.provenance = header.get("provenance", {})
+    model.figures = header.get("figures", {})
+    return model
+
+
+def _read_arrays(folder: Path, weights: Any) -> Arrays:
+    if weights is None:
+        return {}
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise BadFile(folder, f"is damaged ({WEIGHTS} is missing)")
+    if not isinstance(weights, Mapping) or _sha256(path) != weights.get("sha256"):
+        raise BadFile(path, f"is damaged (it is not the file that {HEADER} describes)")
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, ValueError, OSError) as error:
+        raise BadFile(path, f"is damaged ({error})") from error
+
+
+def digest(folder: str | Path) -> str:
+    """Return the hash of a checkpoint's settings, state and weights: its identity, as sha256 hex."""
+    header = header_of(folder)
+    told = {key: header.get(key) for key in ("name", "config", "state", "weights")}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def download(repository: str) -> Path:
+    """Fetch ``owner/name`` (or ``owner/name@revision``) from the Hugging Face hub; only JSON, safetensors and Markdown.
+
+    Raises:
+        BadInput: not a repository name, not there, or out of reach.
+    """
+    name, _, revision = repository.partition("@")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise BadInput(f"hf:{repository}: a model on the hub is named hf:owner/name")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=ALLOWED_PATTERNS))
+    except ComponiumError:
+        raise
+    except Exception as error:  # the hub's client raises many kinds, each with a long text
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BadInput(f"hf:{repository}: could not be fetched ({reason})") from error
+
+
+def card(model: Any) -> str:
+    """Return the model card (Markdown): what it is, its settings, what it learned from, its figures."""
+    from componium.interface import describe
+
+    told = describe(model)
+    lines = [f"# {told.name}", "", told.text, "", "## Settings", "", "| setting | value | meaning |", "|---|---|---|"]
+    lines += [f"| {s.name} | {getattr(model.config, s.name)!r} | {s.help} |" for s in told.settings]
+    lines += ["", "## Learned from", ""]
+    shown = {k: v for k, v in told.provenance.items() if not isinstance(v, list | dict)}
+    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in shown.items()] or ["- nothing"]
+    lines += ["", "## Figures", ""]
+    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in told.figures.items()] or ["- none measured"]
+    return "\n".join(lines) + "\n"

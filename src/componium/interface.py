@@ -1,0 +1,265 @@
+"""The contract that every model keeps, on one page.
+
+A model is a class with a flat, frozen `Config` dataclass. Building it stores the settings and does no work; data
+comes to `fit` (or to the training loop); music comes from the abilities that are true of it. Abilities are Protocols:
+a model that cannot continue a score simply has no `continue_`, and `abilities(model)` says what it has.
+
+Arguments of abilities are keyword-only except for the music that is worked on, and mean the same everywhere:
+``bars`` or ``seconds`` (length), ``seed`` (same seed, same result), ``temperature`` (1 = as learned, lower = safer),
+``prompt`` (music to begin with), ``progress`` (called with a fraction done; may raise `Cancelled`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from componium.music.audio import Audio
+from componium.music.control import Control
+from componium.music.item import Item
+from componium.music.latent import Latent
+from componium.music.score import Score
+
+Arrays = dict[str, npt.NDArray[Any]]
+"""Named arrays of a model's state; `checkpoint` stores them as safetensors."""
+
+Progress = Callable[[float, str], None]
+"""Called as ``progress(fraction_done, message)``; raising `componium.music.errors.Cancelled` in it stops the work."""
+
+
+def silent(_fraction: float, _message: str = "") -> None:
+    """A `Progress` that shows nothing."""
+
+
+class Model(Protocol):
+    """What every model has.
+
+    Attributes:
+        name: its line in the registry.
+        Config: a frozen dataclass; every field has a default and says its unit or meaning in ``metadata["help"]``.
+        needs_training: whether it has to learn before its abilities work.
+        deterministic: whether a seed changes nothing.
+        provenance: what it learned from (empty before training); written to and read from checkpoints.
+        figures: measured numbers, each with its protocol in the name; written to and read from checkpoints.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type]
+    needs_training: ClassVar[bool]
+    deterministic: ClassVar[bool]
+    config: Any
+    provenance: dict[str, Any]
+    figures: dict[str, Any]
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return all that was learned: arrays, and JSON for the rest."""
+        ...
+
+    def load_state(self, arrays: Mapping[str, npt.NDArray[Any]], json: Mapping[str, Any]) -> None:
+        """Take back what `state` returned; raises `BadInput` where it does not fit."""
+        ...
+
+
+@runtime_checkable
+class Fits(Protocol):
+    """Learns by counting or evolving, in one call."""
+
+    def fit(self, items: Iterable[Item], *, progress: Progress = silent) -> None:
+        """Learn from the items; raises `BadInput` where they hold nothing to learn from."""
+        ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """Makes a new piece."""
+
+    def generate(self, *, bars: int = 8, seed: int = 0, temperature: float = 1.0,
+                 prompt: Score | None = None, progress: Progress = silent) -> Score:
+        """Compose ``bars`` bars; a prompt is kept as the beginning and counts towards the length."""
+        ...
+
+
+@runtime_checkable
+class GeneratesMany(Protocol):
+    """Makes several pieces at once, faster than one by one."""
+
+    def generate_many(self, *, count: int, bars: int = 8, seed: int = 0, temperature: float = 1.0,
+                      prompt: Score | None = None, progress: Progress = silent) -> list[Score]:
+        """Compose ``count`` different pieces."""
+        ...
+
+
+@runtime_checkable
+class Continues(Protocol):
+    """Goes on where a score stops."""
+
+    def continue_(self, score: Score, *, bars: int = 8, seed: int = 0, temperature: float = 1.0,
+                  progress: Progress = silent) -> Score:
+        """Return the score, untouched, followed by ``bars`` new bars."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenLikelihood:
+    """How surprised a model was, token by token.
+
+    Attributes:
+        nats: [T] minus the natural logarithm of the probability of each token.
+        voice: [T] which voice (or stream) the token belongs to.
+        step: [T] its place in time, in steps of ``1 / steps_per_beat`` quarter notes.
+        onset: [T] true where the token differs from the same voice one step earlier, or is the voice's first.
+        steps_per_beat: steps a quarter note.
+        tokenisation: name of the vocabulary, e.g. ``"grid 16th, 4 voices"``.
+    """
+
+    nats: npt.NDArray[np.float64]
+    voice: npt.NDArray[np.int64]
+    step: npt.NDArray[np.int64]
+    onset: npt.NDArray[np.bool_]
+    steps_per_beat: int
+    tokenisation: str
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """Tells how likely music is under what it learned."""
+
+    def log_likelihood(self, score: Score) -> TokenLikelihood:
+        """Return the likelihood of every token; raises `BadInput` for music that it cannot represent."""
+        ...
+
+
+@runtime_checkable
+class Plays(Protocol):
+    """Turns a score into sound."""
+
+    def play(self, score: Score, *, progress: Progress = silent) -> Audio:
+        """Render the whole score, its tail included; float32 [channels, samples]."""
+        ...
+
+
+@runtime_checkable
+class Codes(Protocol):
+    """Has a latent space: sound in, `Latent` out, and back."""
+
+    def encode(self, audio: Audio) -> Latent:
+        """Return the latent trajectory of a sound."""
+        ...
+
+    def decode(self, latent: Latent) -> Audio:
+        """Return the sound of a latent trajectory."""
+        ...
+
+
+@runtime_checkable
+class Controlled(Protocol):
+    """Has knobs."""
+
+    @property
+    def controls(self) -> Sequence[Control]:
+        """The knobs, in the order in which they are shown."""
+        ...
+
+
+ABILITIES: dict[str, tuple[str, type]] = {
+    "fit": ("learns from a corpus", Fits),
+    "generate": ("makes a new piece", Generates),
+    "generate_many": ("makes several pieces at once", GeneratesMany),
+    "continue_": ("goes on where a score stops", Continues),
+    "log_likelihood": ("judges how likely music is", Judges),
+    "play": ("turns a score into sound", Plays),
+    "encode": ("turns sound into a latent trajectory and back", Codes),
+    "controls": ("has knobs", Controlled),
+}
+"""Every ability: method name -> (what it does, its Protocol)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One config field or one argument of an ability: ``key=value`` on the command line."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+    choices: tuple[Any, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """Everything a user interface needs to know of a model; the only source for all of them."""
+
+    name: str
+    title: str
+    text: str
+    needs_training: bool
+    deterministic: bool
+    abilities: dict[str, str]
+    settings: tuple[Setting, ...]
+    arguments: dict[str, tuple[Setting, ...]]
+    controls: tuple[Control, ...]
+    provenance: dict[str, Any]
+    figures: dict[str, Any]
+
+
+def abilities(model: Any) -> dict[str, str]:
+    """Return the abilities of a model or model class: method name -> what it does."""
+    return {key: text for key, (text, _) in ABILITIES.items() if hasattr(model, key)}
+
+
+def settings_of(config: type) -> tuple[Setting, ...]:
+    """Return the fields of a Config dataclass as settings."""
+    return tuple(
+        Setting(field.name, str(field.type), field.default, field.metadata.get("help", ""),
+                tuple(field.metadata.get("choices", ())))
+        for field in dataclasses.fields(config)
+    )
+
+
+def arguments_of(method: Callable[..., Any]) -> tuple[Setting, ...]:
+    """Return the keyword-only arguments of an ability as settings; help comes from its docstring's ``Args:`` lines."""
+    lines = (inspect.getdoc(method) or "").splitlines()
+    told = {line.split(":", 1)[0].strip(): line.split(":", 1)[1].strip() for line in lines if ":" in line}
+    return tuple(
+        Setting(p.name, str(p.annotation), p.default, told.get(p.name, ""))
+        for p in inspect.signature(method).parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "progress"
+    )
+
+
+def _told_once(arguments: dict[str, tuple[Setting, ...]]) -> dict[str, tuple[Setting, ...]]:
+    """Fill in the help of arguments that another ability of the model explains: the same name means the same."""
+    told = {a.name: a.help for ability in arguments.values() for a in ability if a.help}
+    return {ability: tuple(dataclasses.replace(a, help=a.help or told.get(a.name, "")) for a in those)
+            for ability, those in arguments.items()}
+
+
+def describe(model: Any) -> Description:
+    """Describe a model object or a model class from what it declares: settings, abilities, controls, figures."""
+    cls: Any = model if isinstance(model, type) else type(model)
+    text = inspect.getdoc(inspect.getmodule(cls)) or inspect.getdoc(cls) or ""
+    can = abilities(cls)
+    return Description(
+        name=cls.name,
+        title=text.split("\n", 1)[0].rstrip("."),
+        text=text,
+        needs_training=cls.needs_training,
+        deterministic=cls.deterministic,
+        abilities=can,
+        settings=settings_of(cls.Config),
+        arguments=_told_once({key: arguments_of(getattr(cls, key)) for key in can
+                              if key not in ("controls", "fit") and callable(getattr(cls, key))}),
+        controls=tuple(getattr(model, "controls", ()) if not isinstance(model, type) else ()),
+        provenance=dict(getattr(model, "provenance", {})),
+        figures=dict(getattr(model, "figures", {})),
+    )
+
+
+def setting(default: Any, help: str, choices: Sequence[Any] = ()) -> Any:  # noqa: A002  (the word users know)
+    """Declare a config field: its default, and its unit or meaning."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices)})

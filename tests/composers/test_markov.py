@@ -326,7 +326,7 @@ def test_forbidden_step_never_comes(singer: Markov, tmp_path: Path) -> None:
             count += sum(a == 7 and b == 9 for a, b in itertools.pairwise(pitches))
         return count
 
-    words = {"count": 60, "bars": 8, "seed": 1, "key": "C major", "phrase_bars": 0}
+    words = {"count": 60, "bars": 8, "seed": 1, "key": "C major", "phrase_bars": 0, "ending": "open"}
     learned = steps(singer.generate_many(**words))
     assert learned > 10
     _edit(path, {("G", "A"): "5"})

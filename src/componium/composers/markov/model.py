@@ -112,7 +112,7 @@ class Markov:
         progress(0.15, "listening")
         self._learn_weights(grids, tokens, progress)
         self.chains = self._count(tokens, grids)
-        self.table = table.count_transitions(tokens, self._names, self.voices)
+        self.table = table.count_transitions(tokens, np.array([whole_key(g) for g in grids]), self.voices)
         self.factors = np.ones_like(self.table, np.float32)
         progress(1.0, "done")
 

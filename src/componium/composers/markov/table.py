@@ -32,10 +32,16 @@ MOST = 50.0
 Counts = npt.NDArray[np.int64]
 
 
-def count_transitions(tokens: Tokens, names: Sequence[str], voices: int) -> Counts:
-    """Count the moves of every voice: [mode, voice, from, to], degrees in semitones above the tonic."""
-    column = {name: index for index, name in enumerate(names)}
-    degree, mode = tokens.features[:, column["degree"]], tokens.features[:, column["mode"]]
+def count_transitions(tokens: Tokens, keys: npt.NDArray[np.int64], voices: int) -> Counts:
+    """Count the moves of every voice: [mode, voice, from, to], degrees in semitones above the tonic.
+
+    Args:
+        tokens: the cells of the corpus.
+        keys: [pieces] the key of each piece, see `views.whole_key`.
+        voices: how many.
+    """
+    key = keys[tokens.piece]
+    degree, mode = (tokens.anchors - key) % 12, key // 12
     moves = tokens.moved & (tokens.cells >= 0) & (mode < 2) & (tokens.step > 0)
     counts = np.zeros((2, voices, 12, 12), np.int64)
     to = (degree + tokens.cells - tokens.anchors) % 12

@@ -178,3 +178,7 @@ class ShortTermMemory:
             self.contexts[level, voice, :, step] = context
         self.symbols[voice, :, step] = symbols
         self.used[voice] += 1
+
+    def reorder(self, rows: npt.NDArray[np.int64]) -> None:
+        """Let piece b go on from the memory of piece ``rows[b]``."""
+        self.contexts, self.symbols = self.contexts[:, :, rows], self.symbols[:, rows]

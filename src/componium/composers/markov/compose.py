@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,8 @@ import numpy.typing as npt
 
 from componium.composers.markov import mixture, table
 from componium.composers.markov.chain import Floats, ShortTermMemory
-from componium.composers.markov.plan import ENDINGS, chord_classes, plan_piece, scale_of
+from componium.composers.markov.plan import chord_classes, plan_piece, scale_of
+from componium.composers.markov.request import Piece, Rules
 from componium.composers.markov.viewpoints import (
     REPEAT,
     REST_SYMBOL,
@@ -26,7 +26,7 @@ from componium.composers.markov.viewpoints import (
     short_term_viewpoint,
     symbols_of,
 )
-from componium.composers.markov.views import key_name, key_number, whole_key
+from componium.composers.markov.views import key_name
 from componium.interface import Progress
 from componium.music.errors import BadInput
 from componium.music.grid import REST, Grid, from_grid
@@ -36,15 +36,14 @@ from componium.music.score import (
     Score,
     TextMeta,
     concatenate,
-    tempo_bpm,
     voices,
 )
 
 if TYPE_CHECKING:
     from componium.composers.markov.model import Markov
 
-TOGETHER = 512
-"""How many pieces grow side by side at most."""
+TOGETHER_STEPS = 512 * 128
+"""How many steps of all pieces together are kept in memory: 512 pieces of eight bars grow side by side."""
 SOFT = 0.05
 """What a note outside of the key is worth with ``key_mask="soft"``."""
 
@@ -53,92 +52,6 @@ STRETCH = 7
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What holds at every step."""
-
-    temperature: float = 1.0
-    key_mask: str = "strict"
-    rests: bool = True
-    crossing: bool = False
-    parallels: bool = False
-    sonorities: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.temperature >= 0:
-            raise BadInput(f"temperature={self.temperature}: the temperature has to be 0 or more")
-        if self.key_mask not in ("strict", "soft", "off"):
-            raise BadInput(f"key_mask={self.key_mask}: the key mask is strict, soft or off")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What is asked for: length, metre, key, form, and what it begins with."""
-
-    steps: int
-    bar_steps: int
-    pickup_steps: int
-    meter: tuple[int, int]
-    key: int | None
-    ending: str
-    phrase_bars: int
-    tempo_bpm: float
-    prompt: Score | None
-    given: Grid | None
-
-    @classmethod
-    def asked(cls, model: Markov, *, bars: int, meter: str | None, key: str | None, ending: str, phrase_bars: int,
-              tempo_bpm: float | None, prompt: Score | None) -> Piece:
-        """Check the arguments of `Markov.generate`; raises `BadInput` where they cannot be kept."""
-        _check_form(bars, ending, phrase_bars)
-        if prompt is not None:
-            piece = cls.continued(model, prompt, bars=0, key=key, ending=ending, phrase_bars=phrase_bars)
-            assert piece.given is not None
-            steps = piece.pickup_steps + bars * piece.bar_steps
-            if len(piece.given) > steps:
-                raise BadInput(f"the prompt is {len(piece.given) / piece.bar_steps:.1f} bars long and the whole piece "
-                               f"is to have {bars}; ask for more bars")
-            return cls(**{**vars(piece), "steps": steps})
-        numerator, denominator = model.meter if meter is None else _read_meter(meter)
-        bar_steps = numerator * 4 * model.config.steps_per_beat // denominator
-        if tempo_bpm is not None and not 5 <= tempo_bpm <= 500:
-            raise BadInput(f"tempo_bpm={tempo_bpm}: the tempo has to be between 5 and 500 quarter notes a minute")
-        tempo = tempo_bpm or (80.0 if model.voices > 1 else 100.0)
-        number = None if key is None else key_number(key)
-        return cls(bars * bar_steps, bar_steps, 0, (numerator, denominator), number, ending, phrase_bars, tempo,
-                   None, None)
-
-    @classmethod
-    def continued(cls, model: Markov, score: Score, *, bars: int, key: str | None, ending: str,
-                  phrase_bars: int) -> Piece:
-        """Check the arguments of `Markov.continue_`: the score, its bar filled up, and then ``bars`` more."""
-        if bars:
-            _check_form(bars, ending, phrase_bars)
-        given = model._judged(score)
-        bar_steps = max(given.numerator * 4 * given.steps_per_beat // given.denominator, 1)
-        full = -(-max(len(given) - given.pickup_steps, 0) // bar_steps)
-        number = whole_key(given) if key is None else key_number(key)
-        return cls(given.pickup_steps + (full + bars) * bar_steps, bar_steps, given.pickup_steps,
-                   (given.numerator, given.denominator), number, ending, phrase_bars, tempo_bpm(score), score, given)
-
-
-def _check_form(bars: int, ending: str, phrase_bars: int) -> None:
-    if not 1 <= bars <= 1000:
-        raise BadInput(f"bars={bars}: between 1 and 1000 bars can be composed")
-    if ending not in ENDINGS:
-        raise BadInput(f"ending={ending}: the ending is one of {', '.join(ENDINGS)}")
-    if phrase_bars < 0:
-        raise BadInput(f"phrase_bars={phrase_bars}: a phrase has one bar or more (0 = one long phrase)")
-
-
-def _read_meter(meter: str) -> tuple[int, int]:
-    parts = meter.split("/")
-    if len(parts) != 2 or not all(p.isdigit() for p in parts) or int(parts[1]) not in (1, 2, 4, 8, 16) \
-            or not 1 <= int(parts[0]) <= 32:
-        raise BadInput(f"meter={meter}: a meter is written like 4/4, 3/4 or 6/8")
-    return int(parts[0]), int(parts[1])
 
 
 def compose(model: Markov, piece: Piece, rules: Rules, *, count: int, seed: int, factors: Floats,
@@ -158,31 +71,40 @@ def compose(model: Markov, piece: Piece, rules: Rules, *, count: int, seed: int,
     if seed < 0:
         raise BadInput(f"seed={seed}: a seed is 0 or more")
     scores: list[Score] = []
-    for begin in range(0, count, TOGETHER):
-        numbers = range(begin, min(begin + TOGETHER, count))
+    together = max(TOGETHER_STEPS // (piece.steps * rules.particles), 1)
+    for begin in range(0, count, together):
+        numbers = range(begin, min(begin + together, count))
         loom = Loom(model, piece, rules, [np.random.default_rng([seed, n]) for n in numbers], factors)
         for step in range(piece.steps):
             progress((begin + len(numbers) * step / piece.steps) / count, "composing")
             loom.grow()
-        scores += [loom.score(index) for index in range(len(numbers))]
+        scores += loom.scores()
     return scores
 
 
 class Loom:
-    """B pieces on their way; `grow` adds a step to each."""
+    """B rows on their way, ``particles`` rows a piece; `grow` adds a step to each.
+
+    With several particles a piece, those that the masks force away from what the chains would do lose weight, and are
+    replaced by copies of the others at every beat: a particle filter (Gordon, Salmond & Smith 1993, "Novel approach to
+    nonlinear/non-Gaussian Bayesian state estimation"), which draws from the chains under the condition of the plan.
+    """
 
     def __init__(self, model: Markov, piece: Piece, rules: Rules, rngs: Sequence[np.random.Generator],
                  factors: Floats) -> None:
-        self.model, self.piece, self.rules, self.factors = model, piece, rules, factors
-        self.count, self.voices, memory = len(rngs), model.voices, model._memory
+        self.model, self.piece, self.rules, self.factors, self.rngs = model, piece, rules, factors, rngs
+        self.beat_steps = piece.beat_steps(model.config.steps_per_beat)
+        self.count, self.voices, memory = len(rngs) * rules.particles, model.voices, model._memory
         weights = model.key_counts / model.key_counts.sum() if model.key_counts.any() else np.full(24, 1 / 24)
-        self.keys = np.array([r.choice(24, p=weights) if piece.key is None else piece.key for r in rngs])
-        start = len(piece.given) if piece.given is not None else 0
-        self.plans = [plan_piece(start=start, steps=piece.steps, pickup_steps=piece.pickup_steps,
-                                 bar_steps=piece.bar_steps, beat_steps=_beat_steps(piece, model.config.steps_per_beat),
-                                 key=int(key), ending=piece.ending, phrase_bars=piece.phrase_bars, rng=r)
-                      for key, r in zip(self.keys, rngs, strict=True)]
-        self.draws = np.stack([r.random((piece.steps, self.voices)) for r in rngs], axis=2)
+        keys = [int(r.choice(24, p=weights)) if piece.key is None else piece.key for r in rngs]
+        self.start = len(piece.given) if piece.given is not None else 0
+        self.piece_plans = [plan_piece(start=self.start, steps=piece.steps, pickup_steps=piece.pickup_steps,
+                                       bar_steps=piece.bar_steps, beat_steps=self.beat_steps, key=key,
+                                       ending=piece.ending, phrase_bars=piece.phrase_bars, rng=r)
+                            for key, r in zip(keys, rngs, strict=True)]
+        self.plans = [plan for plan in self.piece_plans for _ in range(rules.particles)]
+        self.keys = np.repeat(np.array(keys), rules.particles)
+        self.draws = np.concatenate([r.random((piece.steps, self.voices, rules.particles)) for r in rngs], axis=2)
         metre = Metre(model.config.steps_per_beat, np.full(self.count, piece.bar_steps),
                       np.full(self.count, piece.pickup_steps))
         self.ear = Listener(self.count, self.voices, memory, metre, self.keys)
@@ -193,7 +115,7 @@ class Loom:
         self.in_key = np.array([np.isin(np.arange(12), scale_of(key)) for key in range(24)])[self.keys]
         self.cells = np.full((piece.steps, self.count, self.voices), REST, np.int64)
         self.moved = np.zeros((piece.steps, self.count, self.voices), np.bool_)
-        self.start = start
+        self.log_weight = np.zeros(self.count)
 
     def grow(self) -> None:
         """Add one step to every piece: from the prompt while there is one, then drawn."""
@@ -210,6 +132,26 @@ class Loom:
                 self._write(step, voice, symbols, anchor, before)
             self.recent.remember(voice, recent, symbols)
         self.ear.advance(self.cells[step], self.moved[step])
+        if self.rules.particles > 1 and step >= self.start and (step + 1) % self.beat_steps == 0:
+            self._select()
+
+    def _select(self) -> None:
+        """Replace light particles of each piece by copies of heavy ones, where their weights have grown apart."""
+        size = self.rules.particles
+        rows = np.arange(self.count)
+        for index, rng in enumerate(self.rngs):
+            mine = slice(index * size, (index + 1) * size)
+            weight = np.exp(self.log_weight[mine] - self.log_weight[mine].max())
+            weight /= weight.sum()
+            if 1.0 / (weight**2).sum() > size / 2:
+                continue
+            places = (rng.random() + np.arange(size)) / size
+            rows[mine] = index * size + np.minimum(np.searchsorted(np.cumsum(weight), places), size - 1)
+            self.log_weight[mine] = 0.0
+        if (rows != np.arange(self.count)).any():
+            self.ear.reorder(rows)
+            self.recent.reorder(rows)
+            self.cells, self.moved = self.cells[:, rows], self.moved[:, rows]
 
     def _told(self, step: int, voice: int, anchor: Ints) -> Ints:
         given = self.piece.given
@@ -241,7 +183,11 @@ class Loom:
         allowed, cost = self._allowed(step, voice, anchor)
         favour = cost if favour is None else favour if cost is None else favour + cost
         weights = model.weights[voice * model._depths + depth]
-        chances = mixture.mix(opinions, weights, allowed, max(self.rules.temperature, 0.02), favour)
+        temperature = max(self.rules.temperature, 0.02)
+        if self.rules.particles > 1:
+            free = mixture.mix(opinions, weights, np.ones_like(allowed), temperature)
+            self.log_weight += np.log(np.maximum((free * allowed).sum(axis=1), mixture.FLOOR))
+        chances = mixture.mix(opinions, weights, allowed, temperature, favour)
         running = np.cumsum(chances, axis=1)
         return np.asarray(np.argmax(running > (self.draws[step, voice] * running[:, -1])[:, None], axis=1))
 
@@ -281,7 +227,8 @@ class Loom:
         bound = np.array([step in plan.chords for plan in self.plans])
         for chord in {plan.chords[step] for plan in self.plans if step in plan.chords}:
             mine = np.array([plan.chords.get(step) == chord for plan in self.plans])
-            classes[mine] = chord_classes(chord, voice, self.voices, self.cells[step, mine, :voice])
+            closes = all(plan.closes_at(step) for plan in self.plans)
+            classes[mine] = chord_classes(chord, voice, self.voices, self.cells[step, mine, :voice], closes)
         return classes, bound
 
     def _heard(self, step: int, voice: int) -> Flags:
@@ -326,8 +273,13 @@ class Loom:
         allowed[stuck, SAME] = True
         return allowed
 
-    def score(self, index: int) -> Score:
-        """Return one piece as a score; the prompt's own notes are kept as they were."""
+    def scores(self) -> list[Score]:
+        """Return every piece as a score: its heaviest particle."""
+        best = self.log_weight.reshape(len(self.rngs), -1).argmax(axis=1)
+        return [self._score(index * self.rules.particles + int(row)) for index, row in enumerate(best)]
+
+    def _score(self, index: int) -> Score:
+        """Return one row as a score; the prompt's own notes are kept as they were."""
         piece, plan, cells = self.piece, self.plans[index], self.cells[self.start:, index]
         held = ~self.moved[self.start:, index] & (cells != REST)
         names: tuple[str, ...] = VOICE_NAMES if self.voices == len(VOICE_NAMES) else ("Melody",)
@@ -353,10 +305,3 @@ class Loom:
 def _first_possible(wanted: Flags, otherwise: Flags) -> Flags:
     """Return the rows of ``wanted`` [B, S], or those of ``otherwise`` where nothing would be left."""
     return np.where(np.any(wanted, axis=1)[:, None], wanted, otherwise)
-
-
-def _beat_steps(piece: Piece, steps_per_beat: int) -> int:
-    """Return the steps of a felt beat: a dotted quarter in 6/8, 9/8 and 12/8, else one unit of the meter."""
-    numerator, denominator = piece.meter
-    unit = max(4 * steps_per_beat // denominator, 1)
-    return unit * 3 if denominator >= 8 and numerator % 3 == 0 and numerator > 3 else unit

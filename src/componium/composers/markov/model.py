@@ -36,7 +36,8 @@ import numpy.typing as npt
 
 from componium.composers.markov import mixture, table
 from componium.composers.markov.chain import BackoffChain, Floats, Level, mix_hash, short_term
-from componium.composers.markov.compose import Piece, Rules, compose
+from componium.composers.markov.compose import compose
+from componium.composers.markov.request import Piece, Rules
 from componium.composers.markov.viewpoints import (
     REPEAT,
     REST_SYMBOL,
@@ -222,7 +223,7 @@ class Markov:
                  key: str | None = None, ending: str = "authentic", phrase_bars: int = 4, meter: str | None = None,
                  tempo_bpm: float | None = None, key_mask: str = "strict", rests: bool = True,
                  crossing: bool = False, parallels: bool = False, sonorities: bool = True,
-                 table: str | None = None, progress: Progress = silent) -> Score:
+                 particles: int = 8, table: str | None = None, progress: Progress = silent) -> Score:
         """Compose a piece.
 
         Args:
@@ -240,22 +241,26 @@ class Markov:
             crossing: whether voices may cross.
             parallels: whether voices may move in parallel fifths and octaves.
             sonorities: whether only chords that the corpus holds may sound.
+            particles: how many versions grow side by side, the best-fitting taking over at every beat.
             table: a CSV file with an edited transition table, see `write_table`.
         """
         return self.generate_many(count=1, bars=bars, seed=seed, temperature=temperature, prompt=prompt, key=key,
                                   ending=ending, phrase_bars=phrase_bars, meter=meter, tempo_bpm=tempo_bpm,
                                   key_mask=key_mask, rests=rests, crossing=crossing, parallels=parallels,
-                                  sonorities=sonorities, table=table, progress=progress)[0]
+                                  sonorities=sonorities, particles=particles, table=table, progress=progress)[0]
 
     def generate_many(self, *, count: int, bars: int = 8, seed: int = 0, temperature: float = 1.0,
                       prompt: Score | None = None, key: str | None = None, ending: str = "authentic",
                       phrase_bars: int = 4, meter: str | None = None, tempo_bpm: float | None = None,
                       key_mask: str = "strict", rests: bool = True, crossing: bool = False,
-                      parallels: bool = False, sonorities: bool = True, table: str | None = None,
-                      progress: Progress = silent) -> list[Score]:
-        """Compose ``count`` pieces side by side; piece k is the same whatever the count. Arguments as in `generate`."""
+                      parallels: bool = False, sonorities: bool = True, particles: int = 1,
+                      table: str | None = None, progress: Progress = silent) -> list[Score]:
+        """Compose ``count`` pieces side by side; piece k is the same whatever the count. Arguments as in `generate`.
+
+        Particles are off unless asked for: hundreds of pieces are composed a second without them.
+        """
         rules = Rules(temperature=temperature, key_mask=key_mask, rests=rests, crossing=crossing,
-                      parallels=parallels, sonorities=sonorities)
+                      parallels=parallels, sonorities=sonorities, particles=particles)
         piece = Piece.asked(self._trained(), bars=bars, meter=meter, key=key, ending=ending, phrase_bars=phrase_bars,
                             tempo_bpm=tempo_bpm, prompt=prompt)
         return compose(self, piece, rules, count=count, seed=seed, factors=self._factors(table), progress=progress)
@@ -263,7 +268,7 @@ class Markov:
     def continue_(self, score: Score, *, bars: int = 8, seed: int = 0, temperature: float = 1.0,
                   key: str | None = None, ending: str = "authentic", phrase_bars: int = 4, key_mask: str = "strict",
                   rests: bool = True, crossing: bool = False, parallels: bool = False, sonorities: bool = True,
-                  table: str | None = None, progress: Progress = silent) -> Score:
+                  particles: int = 8, table: str | None = None, progress: Progress = silent) -> Score:
         """Return the score, kept to the note, followed by new bars.
 
         Args:
@@ -279,10 +284,11 @@ class Markov:
             crossing: whether voices may cross.
             parallels: whether voices may move in parallel fifths and octaves.
             sonorities: whether only chords that the corpus holds may sound.
+            particles: how many versions grow side by side, the best-fitting taking over at every beat.
             table: a CSV file with an edited transition table, see `write_table`.
         """
         rules = Rules(temperature=temperature, key_mask=key_mask, rests=rests, crossing=crossing,
-                      parallels=parallels, sonorities=sonorities)
+                      parallels=parallels, sonorities=sonorities, particles=particles)
         piece = Piece.continued(self._trained(), score, bars=bars, key=key, ending=ending, phrase_bars=phrase_bars)
         return compose(self, piece, rules, count=1, seed=seed, factors=self._factors(table), progress=progress)[0]
 

@@ -54,6 +54,10 @@ class Plan:
     phrase_ends: list[int] = field(default_factory=list)
     fermatas: list[int] = field(default_factory=list)
 
+    def closes_at(self, step: int) -> bool:
+        """Say whether the last chord of the piece begins here."""
+        return bool(self.fermatas) and step == self.fermatas[-1] and self.phrase_ends[-1] == self.steps
+
 
 def plan_piece(*, start: int, steps: int, pickup_steps: int, bar_steps: int, beat_steps: int, key: int,
                ending: str, phrase_bars: int, rng: np.random.Generator) -> Plan:
@@ -103,11 +107,12 @@ def _end_phrase(plan: Plan, end: int, kind: str, start: int, bar_steps: int, bea
         plan.hold.update(range(final + 1, end))
 
 
-def chord_classes(chord: tuple[int, int, int], voice: int, voices: int, above: Ints) -> Flags:
+def chord_classes(chord: tuple[int, int, int], voice: int, voices: int, above: Ints,
+                  closes: bool = False) -> Flags:
     """Return [B, 12] the pitch classes that a voice may take in a chord, given the voices above it [B, voice].
 
     The bass takes the root; the third is never doubled, and the last voice above the bass supplies it if it is missing.
-    A melody alone takes the root or the third.
+    A melody alone takes the root or the third, and where it closes only the root.
     """
     allowed = np.zeros((len(above), 12), np.bool_)
     if voices > 1 and voice == voices - 1:
@@ -116,6 +121,7 @@ def chord_classes(chord: tuple[int, int, int], voice: int, voices: int, above: I
     allowed[:, list(chord)] = True
     if voices == 1:
         allowed[:, chord[2]] = False
+        allowed[:, chord[1]] = not closes
         return allowed
     has_third = (above % 12 == chord[1]).any(axis=1)
     allowed[has_third, chord[1]] = False

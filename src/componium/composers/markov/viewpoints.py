@@ -212,6 +212,11 @@ class Listener:
         self.step += 1
         self._hear_key(cells)
 
+    def reorder(self, rows: Ints) -> None:
+        """Let piece b go on from the past of piece ``rows[b]``."""
+        for name in ("before", "sounded", "length", "past_pitch", "past_length", "pitch_classes", "key"):
+            setattr(self, name, getattr(self, name)[rows])
+
     def _hear_key(self, cells: Ints) -> None:
         rows, voices = np.nonzero(cells >= 0)
         np.add.at(self.pitch_classes, (rows, cells[rows, voices] % 12), 1.0)

@@ -18,6 +18,8 @@ import numpy.typing as npt
 Hashes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float32]
 
+DENSE_CONTEXTS = 8192
+"""Levels of at most so many contexts are kept as dense tables too."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STAFFORD = np.uint64(0xBF58476D1CE4E5B9)
 
@@ -63,17 +65,44 @@ class Level:
         offsets = np.searchsorted(pairs // size, np.arange(len(contexts) + 1))
         return cls(contexts, offsets.astype(np.int64), (pairs % size).astype(np.uint8), counts.astype(np.uint32))
 
-    def look_up(self, hashes: Hashes, size: int) -> tuple[npt.NDArray[np.int64], Floats]:
-        """Return which of ``hashes`` [N] are known (indices [M]) and their dense counts [M, size]."""
-        place = np.minimum(np.searchsorted(self.contexts, hashes), len(self.contexts) - 1)
-        known = np.flatnonzero(self.contexts[place] == hashes)
-        place = place[known]
-        begin, length = self.offsets[place], self.offsets[place + 1] - self.offsets[place]
-        rows = np.repeat(np.arange(len(known)), length)
-        entries = np.arange(len(rows)) - np.repeat(np.cumsum(length) - length, length) + np.repeat(begin, length)
-        dense = np.zeros((len(known), size), np.float32)
+    def __post_init__(self) -> None:
+        self.kinds = np.diff(self.offsets)
+        self.totals = np.add.reduceat(self.counts, self.offsets[:-1]).astype(np.float32)
+        self._dense: Floats | None = None
+
+    def refine(self, coarser: Floats, hashes: Hashes, caution: float) -> Floats:
+        """Interpolate the coarser probabilities [N, S] with the counts of those of ``hashes`` [N] that are known."""
+        place = np.searchsorted(self.contexts, hashes)
+        np.minimum(place, len(self.contexts) - 1, out=place)
+        known = self.contexts[place] == hashes
+        if known.all():
+            return self._interpolate(coarser, place, caution)
+        rows = np.flatnonzero(known)
+        if len(rows):
+            coarser[rows] = self._interpolate(coarser[rows], place[rows], caution)
+        return coarser
+
+    def _interpolate(self, coarser: Floats, place: npt.NDArray[np.int64], caution: float) -> Floats:
+        trust = (caution * self.kinds[place]).astype(np.float32)
+        result = coarser * trust[:, None]
+        result += self._counts(place, coarser.shape[1])
+        result /= (self.totals[place] + trust)[:, None]
+        return result
+
+    def _counts(self, place: npt.NDArray[np.int64], size: int) -> Floats:
+        """Return the dense counts [M, size] of contexts by their places [M]; small levels are kept dense."""
+        if self._dense is None and len(self.contexts) <= DENSE_CONTEXTS:
+            self._dense = self._scatter(np.arange(len(self.contexts)), size)
+        return self._scatter(place, size) if self._dense is None else self._dense[place]
+
+    def _scatter(self, place: npt.NDArray[np.int64], size: int) -> Floats:
+        length = self.kinds[place]
+        stop = np.cumsum(length)
+        rows = np.repeat(np.arange(len(place)), length)
+        entries = np.arange(len(rows)) + np.repeat(self.offsets[place] - stop + length, length)
+        dense = np.zeros((len(place), size), np.float32)
         dense[rows, self.symbols[entries]] = self.counts[entries]
-        return known, dense
+        return dense
 
 
 class BackoffChain:
@@ -98,8 +127,7 @@ class BackoffChain:
         """Return [N, size] probabilities of the next symbol in the contexts given (one [N] array a level)."""
         result = np.full((len(hashes[0]), self.size), 1.0 / self.size, np.float32)
         for level, wanted in zip(self.levels, hashes, strict=True):
-            known, counts = level.look_up(wanted, self.size)
-            result[known] = witten_bell(counts, result[known], self.caution)
+            result = level.refine(result, wanted, self.caution)
         return result
 
 

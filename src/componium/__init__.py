@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from componium.music.formats import read_score as read_score
     from componium.music.formats import write_score as write_score
     from componium.music.score import Score as Score
-    from componium.perform import perform as perform
+    from componium.performance import perform as perform
     from componium.registry import create as create
     from componium.registry import load as load
     from componium.registry import models as models
@@ -35,7 +35,7 @@ _WORDS = {
     "models": "componium.registry",
     "describe": "componium.interface",
     "train": "componium.training.fit",
-    "perform": "componium.perform",
+    "perform": "componium.performance",
     "evaluate": "componium.evaluation.likelihood",
 }
 

@@ -77,7 +77,7 @@ def is_checkpoint(folder: Path) -> bool:
     """Say whether a folder holds one of our checkpoints, sound or damaged."""
     try:
         header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(header, dict) and header.get("format") == FORMAT
 
@@ -130,7 +130,7 @@ def header_of(folder: str | Path) -> dict[str, Any]:
         raise BadFile(path, f"is not a Componium model (it holds no {HEADER})")
     try:
         header = json.loads((path / HEADER).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadFile(path / HEADER, "is damaged (it is not JSON)") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise BadFile(path, f"is not a Componium model (its {HEADER} was written by another program)")
@@ -138,9 +138,10 @@ def header_of(folder: str | Path) -> dict[str, Any]:
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise BadFile(path, f"was written by a newer Componium (format {version}, this one reads up to "
                             f"{FORMAT_VERSION}); pip install -U componium")
-    missing = [key for key in ("name", "config", "state") if key not in header]
-    if missing:
-        raise BadFile(path / HEADER, f"is damaged ({', '.join(missing)} missing)")
+    wanted = {"name": str, "config": dict, "state": dict, "provenance": dict, "figures": dict}
+    wrong = [key for key, kind in wanted.items() if not isinstance(header.get(key), kind)]
+    if wrong:
+        raise BadFile(path / HEADER, f"is damaged ({', '.join(wrong)} missing or of another kind)")
     return header
 
 
@@ -160,10 +161,9 @@ def load(folder: str | Path) -> Any:
         settings = {k: tuple(v) if isinstance(v, list) else v for k, v in header["config"].items()}
         model = cls(cls.Config(**registry.read_settings(settings, registry.types_of(cls.Config), header["name"])))
         model.load_state(arrays, header["state"])
-    except (BadInput, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except (BadInput, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise BadFile(path, f"does not fit the model {header['name']} ({error})") from error
-    model.provenance = header.get("provenance", {})
-    model.figures = header.get("figures", {})
+    model.provenance, model.figures = header["provenance"], header["figures"]
     return model
 
 

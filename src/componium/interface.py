@@ -188,6 +188,7 @@ class Setting:
     default: Any
     help: str
     choices: tuple[Any, ...] = ()
+    required: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,7 +227,8 @@ def arguments_of(method: Callable[..., Any]) -> tuple[Setting, ...]:
     lines = (inspect.getdoc(method) or "").splitlines()
     told = {line.split(":", 1)[0].strip(): line.split(":", 1)[1].strip() for line in lines if ":" in line}
     return tuple(
-        Setting(p.name, str(p.annotation), p.default, told.get(p.name, ""))
+        Setting(p.name, str(p.annotation), None if p.default is p.empty else p.default, told.get(p.name, ""),
+                required=p.default is p.empty)
         for p in inspect.signature(method).parameters.values()
         if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "progress"
     )

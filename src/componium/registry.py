@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import sys
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from componium.music.errors import BadInput
+from componium.music.errors import BadInput, ComponiumError
 
 MODELS: dict[str, str] = {
     "markov": "componium.composers.markov:Markov",
@@ -85,11 +86,17 @@ def model_class(name: str) -> Any:
 
 
 def _class_in_file(path: Path, class_name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"componium_own_{path.stem}", path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise BadInput(f"{path}: no such Python file, so no model {class_name} in it")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[spec.name] = module  # dataclasses and type hints look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except ComponiumError:
+        raise
+    except Exception as error:  # whatever the user's own file does wrong
+        raise BadInput(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
     if not hasattr(module, class_name):
         raise BadInput(f"{path}: holds no class {class_name}{near(class_name, vars(module))}")
     return getattr(module, class_name)
@@ -201,6 +208,8 @@ def read_value(value: Any, kind: Any, key: str) -> Any:
             return None
         return _read_first(value, [o for o in options if o is not type(None)], key)
     if get_origin(kind) is tuple:
+        if not isinstance(value, str | list | tuple):
+            raise BadInput(f"{key}={value}: {key} has to be several values with commas between them")
         parts = [p for p in value.split(",") if p] if isinstance(value, str) else list(value)
         return tuple(read_value(p, get_args(kind)[0], key) for p in parts)
     if kind is Any or not isinstance(kind, type):

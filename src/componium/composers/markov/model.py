@@ -106,8 +106,13 @@ class Markov:
             items: scores; recordings are refused.
             progress: called with the fraction done.
         """
+        learned = Markov(self.config)
+        learned._learn(list(items), progress)
+        vars(self).update(vars(learned))
+
+    def _learn(self, items: Sequence[Item], progress: Progress) -> None:
         progress(0.0, "reading")
-        grids = grids_of(list(items), self.config.texture, self.config.steps_per_beat)
+        grids = grids_of(items, self.config.texture, self.config.steps_per_beat)
         self._measure(grids)
         tokens = listen(grids, self._memory)
         progress(0.15, "listening")
@@ -258,6 +263,9 @@ class Markov:
         """Compose ``count`` pieces side by side; piece k is the same whatever the count. Arguments as in `generate`.
 
         Particles are off unless asked for: hundreds of pieces are composed a second without them.
+
+        Args:
+            count: how many pieces.
         """
         rules = Rules(temperature=temperature, key_mask=key_mask, rests=rests, crossing=crossing,
                       parallels=parallels, sonorities=sonorities, particles=particles)

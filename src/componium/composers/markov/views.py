@@ -69,8 +69,12 @@ def prompt_grid(score: Score, voice_count: int, steps_per_beat: int) -> Grid:
     if not note_count(score):
         raise BadInput("the score has no notes")
     if voice_count > 1:
-        return to_grid(score, steps_per_beat=steps_per_beat, voice_count=voice_count)
-    return to_grid(_melody_of(score), steps_per_beat=steps_per_beat, voice_count=1)
+        grid = to_grid(score, steps_per_beat=steps_per_beat, voice_count=voice_count)
+    else:
+        grid = to_grid(_melody_of(score), steps_per_beat=steps_per_beat, voice_count=1)
+    if not (grid.pitches >= 0).any():
+        raise BadInput("the score has no notes with a pitch (drums say nothing to a melody)")
+    return grid
 
 
 def _melody_of(score: Score) -> Score:

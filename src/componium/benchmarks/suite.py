@@ -1,0 +1,58 @@
+"""The table of benchmarks, and `run`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from componium import registry
+from componium.benchmarks.measure import Measurement
+from componium.interface import Progress, silent
+from componium.music.errors import BadInput, Cancelled, ComponiumError
+
+BENCHMARKS: dict[str, tuple[str, str]] = {
+    "markov-fit": ("markov_chain:fit", "learning chorales, against a plain first-order dictionary"),
+    "markov-generate": ("markov_chain:generate", "composing, against a plain first-order dictionary"),
+    "soundfont-render": ("soundfont_render:render", "rendering a four-part chorale, against real time"),
+    "cli-start": ("start:start", "starting the command line, against starting Python"),
+    "midi-read": ("midi_read:read", "reading MIDI files, against pretty_midi and music21"),
+}
+"""name -> ("module:function", what it measures), in the order in which they run."""
+
+
+def names() -> list[str]:
+    """Return the names of the benchmarks."""
+    return list(BENCHMARKS)
+
+
+def run(names: Sequence[str] | None = None, *, progress: Progress = silent) -> list[Measurement]:
+    """Make the measurements.
+
+    Args:
+        names: which; all where None.
+        progress: called before each.
+
+    Returns:
+        The measurements in order; one that cannot be made here (a peer or the data is missing) says why in
+        ``skipped``.
+
+    Raises:
+        BadInput: a name that does not exist.
+    """
+    wanted = list(BENCHMARKS) if names is None else list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in BENCHMARKS:
+            raise BadInput(f"no benchmark is called {name!r}{registry.near(name, BENCHMARKS)}; "
+                           f"the benchmarks are: {', '.join(BENCHMARKS)}")
+    made: list[Measurement] = []
+    for number, name in enumerate(wanted):
+        progress(number / len(wanted), name)
+        module, function = BENCHMARKS[name][0].split(":")
+        try:
+            made += getattr(importlib.import_module(f"componium.benchmarks.{module}"), function)()
+        except Cancelled:
+            raise
+        except ComponiumError as error:
+            made.append(Measurement(name=name, baseline="", skipped=str(error)))
+    progress(1.0, "done")
+    return made

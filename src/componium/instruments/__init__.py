@@ -1,0 +1,1 @@
+"""Models that make sound, one file each; `registry` names them."""

@@ -1,0 +1,201 @@
+"""Reading whatever lies in a file or a folder into Items, and naming what could not be read.
+
+MIDI, ABC and the four-voice grid JSON are read at once; MusicXML and kern, which are slow to parse, in
+parallel and then from the cache, by the content of the file; of recordings only the header is read until they
+are needed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import os
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from componium.music.audio import AUDIO_EXTENSIONS, Audio
+from componium.music.cache import PackedScores, keep, pack_scores, recall
+from componium.music.errors import BadFile, ComponiumError
+from componium.music.formats import MIDI_EXTENSIONS, SCORE_EXTENSIONS, read_abc, read_grid_json, read_score
+from componium.music.grid import from_grid
+from componium.music.item import Item, Later, Progress, Skipped, hash_of_score
+from componium.music.parallel import Result, read_scores
+from componium.music.score import Score
+
+NO_NOTES = "holds no notes"
+
+
+@dataclasses.dataclass
+class Gathered:
+    """What was found: items, what was skipped, how many files were not music, and remarks for the report."""
+
+    items: list[Item] = dataclasses.field(default_factory=list)
+    skipped: list[Skipped] = dataclasses.field(default_factory=list)
+    other_files: int = 0
+    remarks: list[str] = dataclasses.field(default_factory=list)
+
+    def extend(self, more: Gathered) -> None:
+        """Take over all of another one."""
+        self.items += more.items
+        self.skipped += more.skipped
+        self.other_files += more.other_files
+        self.remarks += [text for text in more.remarks if text not in self.remarks]
+
+
+def gather(root: Path, *, progress: Progress | None = None) -> Gathered:
+    """Read a file, or a folder and all folders in it (hidden ones left out), in the order of the names."""
+    found = Gathered()
+    if root.is_dir():
+        files = _files_below(root, found)
+        source = f"folder {root.name or root.resolve().name}"
+    else:
+        files, source = [(root.name, root)], f"file {root.name}"
+    by_name: dict[str, list[Item]] = {}
+    slow = []
+    for number, (name, path) in enumerate(files):
+        extension = path.suffix.lower()
+        try:
+            if extension in AUDIO_EXTENSIONS:
+                by_name[name] = [_recording(name, path, source)]
+            elif extension == ".json":
+                by_name[name] = _pieces(name, path, source)
+            elif extension == ".abc":
+                by_name[name] = _tunes(name, path, source)
+            elif extension in MIDI_EXTENSIONS:
+                by_name[name] = [score_item(name, read_score(path), path, source)]
+            elif extension in SCORE_EXTENSIONS:
+                slow.append((name, path))
+            elif root.is_dir():
+                found.other_files += 1
+            else:
+                raise BadFile(path, f"is not a music file (known: {', '.join((*SCORE_EXTENSIONS, *AUDIO_EXTENSIONS))})")
+        except ComponiumError as error:
+            found.skipped.append(Skipped(name, reason_of(error)))
+        if progress is not None and number % 50 == 0:
+            progress(number / len(files), f"reading {root.name}")
+    _gather_slow(slow, source, by_name, found, progress)
+    found.items = [item for name, _ in files for item in by_name.get(name, ())]
+    return found
+
+
+def reason_of(error: ComponiumError) -> str:
+    """Return why a file was refused, without its name."""
+    return error.reason if isinstance(error, BadFile) else str(error)
+
+
+def score_item(name: str, score: Score, path: Path, source: str) -> Item:
+    """Return the Item of a score; raises `BadFile` for one without notes."""
+    if not score.note_num():
+        raise BadFile(path, NO_NOTES)
+    return Item(name, "score", score, source, hash=hash_of_score(score), path=str(path))
+
+
+def _files_below(root: Path, found: Gathered) -> list[tuple[str, Path]]:
+    def unreadable(error: OSError) -> None:
+        name = Path(error.filename or root)
+        found.skipped.append(Skipped(os.path.relpath(name, root), f"cannot be opened ({error.strerror or error})"))
+
+    files = []
+    for folder, subfolders, names in os.walk(root, onerror=unreadable):
+        subfolders[:] = [name for name in subfolders if not name.startswith((".", "__"))]
+        paths = [Path(folder, name) for name in names if not name.startswith(".")]
+        files += [(path.relative_to(root).as_posix(), path) for path in paths]
+    found.other_files += sum(path.name == "corpus.json" for _, path in files)  # the list that an export writes
+    return sorted((name, path) for name, path in files if path.name != "corpus.json")
+
+
+def _pieces(name: str, path: Path, source: str) -> list[Item]:
+    items = []
+    for index, grid in enumerate(read_grid_json(path)):
+        score = from_grid(grid)
+        if score.note_num():
+            items.append(Item(f"{name}#{index}", "score", score, source, hash=hash_of_score(score), path=str(path),
+                              grid=grid))
+    if not items:
+        raise BadFile(path, NO_NOTES)
+    return items
+
+
+def _tunes(name: str, path: Path, source: str) -> list[Item]:
+    """Return the tunes of an ABC file that have notes."""
+    tunes = [tune for tune in read_abc(path) if tune.note_num()]
+    names = [name] if len(tunes) == 1 else [f"{name}#{index}" for index in range(len(tunes))]
+    if not tunes:
+        raise BadFile(path, NO_NOTES)
+    return [score_item(own, tune, path, source) for own, tune in zip(names, tunes, strict=True)]
+
+
+def _recording(name: str, path: Path, source: str) -> Item:
+    import soundfile
+
+    try:
+        header = soundfile.info(os.fspath(path))
+        with open(path, "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, RuntimeError) as error:  # soundfile's own errors are RuntimeErrors
+        reason = "is empty" if path.is_file() and not path.stat().st_size else "is damaged or not a sound file"
+        raise BadFile(path, reason) from error
+    if header.frames <= 0:
+        raise BadFile(path, "holds no sound")
+    content = Later(functools.partial(Audio.read, path), keep=False)
+    return Item(name, "audio", content, source, hash=digest, path=str(path),  # type: ignore[arg-type]
+                seconds=header.frames / header.samplerate)
+
+
+def _gather_slow(files: Sequence[tuple[str, Path]], source: str, by_name: dict[str, list[Item]], found: Gathered,
+                 progress: Progress | None) -> None:
+    """Take scores from the cache, parse the rest, and keep those."""
+    version = f"notation {notation_version()}"
+    keys, missing = {}, []
+    results: dict[str, Result] = {}
+    for name, path in files:
+        try:
+            keys[name] = f"scores/{hashlib.sha256(path.read_bytes()).hexdigest()}{path.suffix.lower()}"
+        except OSError as error:
+            found.skipped.append(Skipped(name, f"cannot be opened ({error.strerror or error})"))
+            continue
+        score = _cached(keys[name], version)
+        if score is None:
+            missing.append((name, path))
+        else:
+            results[name] = score
+    parsed = _parse([path for _, path in missing], progress)
+    for (name, _), fresh in zip(missing, parsed, strict=True):
+        results[name] = fresh
+        if isinstance(fresh, Score) and (reason := keep(keys[name], version, pack_scores([fresh]))):
+            found.remarks = [f"parsed scores are not kept, the next reading takes as long: {reason}"]
+    for name, path in files:
+        try:
+            result: Result | None = results.get(name)
+            if isinstance(result, ComponiumError):
+                raise result
+            if isinstance(result, Score):
+                by_name[name] = [score_item(name, result, path, source)]
+        except ComponiumError as error:
+            found.skipped.append(Skipped(name, reason_of(error)))
+
+
+def _cached(key: str, version: str) -> Score | None:
+    arrays = recall(key, version)
+    try:
+        return PackedScores(arrays)[0] if arrays is not None else None
+    except (ValueError, KeyError, IndexError, TypeError):
+        return None
+
+
+def _parse(paths: Sequence[Path], progress: Progress | None) -> list[Result]:
+    def done(count: int) -> None:
+        if progress is not None:
+            progress(count / len(paths), f"parsed {count} of {len(paths)} scores")
+
+    return read_scores([os.fspath(path) for path in paths], done=done) if paths else []
+
+
+def notation_version() -> str:
+    """Return the version of music21, without importing it; ``"none"`` where it is not installed."""
+    try:
+        return metadata.version("music21")
+    except metadata.PackageNotFoundError:
+        return "none"

@@ -1,0 +1,151 @@
+"""Training in one call, for models that learn by counting or evolving (`componium.interface.Fits`).
+
+`train` opens the data, lets the model learn, and writes into the model's ``provenance`` what it learned from:
+names, content hashes and melody fingerprints (so that `componium.evaluation` can tell whether a figure was
+measured on pieces that were learned), sources and licences, the most restrictive of them on its own.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import re
+import time
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from componium.interface import Fits, Progress, silent
+from componium.music.corpus import Corpus, Item, open_corpus
+from componium.music.errors import BadInput
+from componium.music.provenance import Learned
+
+Data = str | Path | Corpus | Sequence[Item] | Sequence[str | Path]
+
+OPENING_SHARE = 0.3
+"""Share of the progress bar that opening the data takes."""
+
+
+def train(model: Any, data: Data, *, progress: Progress = silent, seed: int = 0,
+          budget: str | float | None = None) -> Any:
+    """Let a model learn from music.
+
+    Args:
+        model: a model that has `fit`; it is changed and returned.
+        data: a file, a folder, a built-in name, a list of these, a `Corpus`, or a list of `Item`.
+        progress: called with the fraction done; raising `Cancelled` in it stops the work.
+        seed: for models whose `fit` takes one; a model that counts gives the same result for every seed.
+        budget: time to learn in, as `read_budget` reads it. A model that counts reads the data once and is
+            done, whatever the budget; one whose `fit` takes ``budget_seconds`` keeps to it.
+
+    Returns:
+        The same model, its ``provenance`` filled.
+
+    Raises:
+        BadInput: the model does not learn, the data holds nothing, or the budget is not a length of time.
+        BadFile: the data cannot be read.
+        Cancelled: `progress` asked to stop.
+    """
+    budget_seconds = read_budget(budget)
+    if not isinstance(model, Fits):
+        raise BadInput(f"the model {_name(model)} does not learn from a corpus; it works as it is")
+    corpus, opened = _open(data, progress)
+    started = time.perf_counter()
+    asked = {"seed": seed, "budget_seconds": budget_seconds}
+    known = inspect.signature(model.fit).parameters
+    model.fit(corpus, progress=partial(_part, progress, opened, 1.0),
+              **{key: value for key, value in asked.items() if key in known})
+    taken_seconds = round(time.perf_counter() - started, 1)
+    learner: Any = model
+    learner.provenance = provenance_of(corpus) | {"training_seconds": taken_seconds}
+    progress(1.0, f"learned from {len(corpus)} pieces in {taken_seconds:.1f} s")
+    return model
+
+
+def provenance_of(corpus: Corpus) -> dict[str, Any]:
+    """Return what a checkpoint says of the data: name, size, licence, and the record of `Learned`."""
+    learned = Learned.of(corpus).to_json()
+    return {
+        "data": corpus.name,
+        "pieces": len(corpus),
+        "skipped_pieces": len(corpus.skipped),
+        "licence": most_restrictive(learned["licences"]),
+        "componium": version(),
+        **learned,
+    }
+
+
+def version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return importlib.metadata.version("componium")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+_RANKS = (
+    (r"unknown|^\s*$", 6),
+    (r"all rights|proprietary|research only|not to be redistributed", 5),
+    (r"not stated|unstated|unclear", 4),
+    (r"\bnc\b|non-?commercial|by-nc", 3),
+    (r"gpl|by-sa|share-?alike", 2),
+    (r"cc0|public[- ]domain|^mit|bsd|unlicense", 0),
+)
+
+
+def most_restrictive(licences: Iterable[str]) -> str:
+    """Return the licence that asks the most: what a model learned from all of them inherits.
+
+    The order is unknown, reserved, encoding licence not stated, non-commercial, share-alike, anything else
+    (attribution), public domain. "unknown" is not free.
+    """
+    return max(sorted(licences), key=_rank, default="unknown")
+
+
+def _rank(licence: str) -> int:
+    return next((rank for pattern, rank in _RANKS if re.search(pattern, licence.lower())), 1)
+
+
+_UNITS_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def read_budget(budget: str | float | None) -> float | None:
+    """Read a length of time: ``"90s"``, ``"2m"``, ``"1h30m"``, or a number of seconds; None stays None.
+
+    Raises:
+        BadInput: it is not a length of time, or not above zero.
+    """
+    if budget is None:
+        return None
+    text = str(budget).strip().lower()
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
+    if parts and "".join(a + b for a, b in parts) == text:
+        seconds = sum(float(amount) * _UNITS_SECONDS[unit] for amount, unit in parts)
+    else:
+        seconds = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0
+    if seconds <= 0:
+        raise BadInput(f"budget={budget}: a budget is a length of time such as 90s, 2m or 1h30m")
+    return seconds
+
+
+def _open(data: Data, progress: Progress) -> tuple[Corpus, float]:
+    """Return the corpus, and the share of the progress bar that opening it took."""
+    if isinstance(data, Corpus):
+        corpus, share = data, 0.0
+    elif isinstance(data, Sequence) and data and all(isinstance(item, Item) for item in data):
+        corpus, share = Corpus([item for item in data if isinstance(item, Item)], name="items"), 0.0
+    else:
+        part = partial(_part, progress, 0.0, OPENING_SHARE)
+        corpus, share = open_corpus(data, progress=part), OPENING_SHARE  # type: ignore[arg-type]
+    if not len(corpus):
+        raise BadInput(f"{corpus.name}: there is nothing to learn from in it")
+    return corpus, share
+
+
+def _part(progress: Progress, begin: float, end: float, done: float, message: str = "") -> None:
+    progress(begin + done * (end - begin), message)
+
+
+def _name(model: Any) -> str:
+    return str(getattr(model, "name", type(model).__name__))

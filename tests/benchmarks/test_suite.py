@@ -1,0 +1,114 @@
+"""The benchmarks themselves, on little data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from componium import benchmarks
+from componium.benchmarks import markov_chain, material, midi_read, soundfont_render, start, suite
+from componium.benchmarks.dictionary_chain import DictionaryChain
+from componium.music.errors import BadInput, MissingExtra
+from componium.music.grid import Grid
+
+
+@pytest.fixture
+def little(monkeypatch):
+    """Invented music in small amounts, so that each benchmark takes a moment."""
+    monkeypatch.delenv(material.DATA_VARIABLE, raising=False)
+    invented = material.invented(6, bars=4)
+    monkeypatch.setattr(markov_chain, "chorales", lambda: (invented, "6 invented chorales"))
+    monkeypatch.setattr(markov_chain, "PIECES", 2)
+    monkeypatch.setattr(markov_chain, "BARS", 4)
+    monkeypatch.setattr(midi_read, "FILES", 8)
+    monkeypatch.setattr(midi_read, "MUSIC21_FILES", 2)
+    monkeypatch.setattr(midi_read, "BARS", 4)
+    monkeypatch.setattr(soundfont_render, "BARS", 2)
+    monkeypatch.setattr(start, "REPEATS", 2)
+
+
+@pytest.mark.parametrize("name", benchmarks.names())
+def test_every_benchmark_gives_ratios(name, little):
+    if name == "midi-read":
+        pytest.importorskip("music21")
+    made = benchmarks.run([name])
+    assert made
+    for one in made:
+        assert one.skipped == ""
+        assert one.name.split("/")[0] == name
+        assert one.ratio > 0
+        assert one.baseline
+        assert one.amount > 0
+
+
+def test_reading_midi_beats_the_peers(little):
+    pytest.importorskip("music21")
+    pytest.importorskip("pretty_midi")
+    ratios = {one.name: one.ratio for one in benchmarks.run(["midi-read"])}
+    assert ratios["midi-read/music21"] > 5
+
+
+def test_an_unknown_name_lists_the_near_ones():
+    with pytest.raises(BadInput, match="did you mean midi-read"):
+        benchmarks.run(["midi-reed"])
+
+
+def test_a_missing_peer_is_told_and_costs_only_itself(monkeypatch, little):
+    def absent():
+        raise MissingExtra("music21", "bench", "Comparing with music21")
+
+    monkeypatch.setattr(midi_read, "_music21", absent)
+    first, second = benchmarks.run(["midi-read"])
+    assert first.ratio > 0
+    assert "componium[bench]" in second.skipped
+
+
+def test_a_benchmark_that_fails_is_told_and_the_next_one_runs(monkeypatch):
+    def fails():
+        raise BadInput("no data here")
+
+    monkeypatch.setattr(markov_chain, "fit", fails)
+    monkeypatch.setattr(start, "start", lambda: [benchmarks.Measurement("cli-start", "x", 1, "", 1.0, 1.0)])
+    seen = []
+    made = benchmarks.run(["markov-fit", "cli-start"],
+                          progress=lambda done, text="": seen.append((done, text)))
+    assert [one.skipped for one in made] == ["no data here", ""]
+    assert seen == [(0.0, "markov-fit"), (0.5, "cli-start"), (1.0, "done")]
+
+
+def test_names_are_not_repeated(monkeypatch):
+    monkeypatch.setattr(start, "start", lambda: [benchmarks.Measurement("cli-start", "x", 1, "", 1.0, 1.0)])
+    assert len(benchmarks.run(["cli-start", "cli-start"])) == 1
+
+
+def test_a_command_that_does_not_start_is_told():
+    with pytest.raises(BadInput, match="failed"):
+        start._start(["-c", "raise SystemExit('broken')"])
+
+
+def test_every_line_of_the_table_has_its_function():
+    for name, (place, text) in suite.BENCHMARKS.items():
+        module, function = place.split(":")
+        assert text, name
+        assert callable(getattr(__import__(f"componium.benchmarks.{module}", fromlist=[function]), function))
+
+
+# The plain chain that ours is compared with has to be right, too.
+
+def test_the_dictionary_counts_what_followed():
+    chain = DictionaryChain()
+    chain.fit([Grid.from_pitches([[60], [62], [60], [62], [64]])])
+    assert chain.first == Counter({(60,): 1})
+    assert chain.following[(62,)] == Counter({(60,): 1, (64,): 1})
+
+
+def test_the_dictionary_draws_in_proportion_and_restarts_where_it_is_stuck():
+    chain = DictionaryChain()
+    chain.fit([Grid.from_pitches([[60], [62], [60], [62], [60], [62], [64]])])
+    chords = chain.generate(4000, seed=1)
+    after_62 = Counter(after for before, after in pairwise(chords) if before == (62,))
+    assert after_62[(60,)] / after_62.total() == pytest.approx(2 / 3, abs=0.04)
+    assert all(after == (60,) for before, after in pairwise(chords) if before == (64,))
+    assert chords == chain.generate(4000, seed=1) != chain.generate(4000, seed=2)

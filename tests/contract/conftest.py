@@ -1,0 +1,122 @@
+"""The models that the contract is checked on: all of the registry, and the template that contributors copy.
+
+A test that takes ``name`` runs once for every model; ``@pytest.mark.needs("play")`` leaves it to those that can.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from componium import registry
+from componium.music.errors import MissingExtra
+from componium.music.item import Item
+from componium.music.score import Note, Score, TextMeta, Track, new_score
+
+TEMPLATE = "template"
+TEMPLATE_FILE = Path(__file__).parents[2] / "docs" / "model_template.py"
+NAMES = [*registry.MODELS, TEMPLATE]
+
+
+@cache
+def class_of(name: str) -> Any:
+    """Return the class of a model of the registry, or the template's."""
+    return registry.model_class(f"{TEMPLATE_FILE}:Steps" if name == TEMPLATE else name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*abilities): only for models that have these methods")
+    config.addinivalue_line("markers", "learns: only for models that need training")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "name" not in metafunc.fixturenames:
+        return
+    needed = {method for mark in metafunc.definition.iter_markers("needs") for method in mark.args}
+    learns = metafunc.definition.get_closest_marker("learns") is not None
+    fitting = [name for name in NAMES if all(hasattr(class_of(name), method) for method in needed)
+               and (class_of(name).needs_training or not learns)]
+    metafunc.parametrize("name", fitting)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what fits no model."""
+    items[:] = [test for test in items if not hasattr(test, "callspec")
+                or isinstance(test.callspec.params.get("name", ""), str)]
+
+
+@pytest.fixture(autouse=True)
+def in_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the template into the registry for one test."""
+    cls = class_of(TEMPLATE)
+    monkeypatch.setitem(registry.MODELS, TEMPLATE, f"{cls.__module__}:{cls.__name__}")
+    monkeypatch.setitem(registry.TITLES, TEMPLATE, "the template")
+    monkeypatch.setattr(registry, "NEEDS_TRAINING", registry.NEEDS_TRAINING | {TEMPLATE})
+
+
+@pytest.fixture
+def cls(name: str) -> Any:
+    return class_of(name)
+
+
+@pytest.fixture
+def fresh(name: str) -> Any:
+    """A new model with default settings."""
+    return class_of(name)(class_of(name).Config())
+
+
+_ready: dict[str, Any] = {}
+
+
+@pytest.fixture
+def model(name: str, chorales: list[Item]) -> Any:
+    """A model that works: trained on the five chorales where it has to be. Tests do not change it."""
+    if name not in _ready:
+        _ready[name] = class_of(name)(class_of(name).Config())
+        if class_of(name).needs_training:
+            _ready[name].fit(chorales)
+    return _ready[name]
+
+
+def score_of(*notes: tuple[float, float, int, int], drums: bool = False) -> Score:
+    """Return a score of one track from (start, duration, pitch, velocity)."""
+    score = new_score()
+    score.tracks.append(Track("Part", is_drum=drums))
+    score.tracks[0].notes.extend([Note(*note) for note in notes])
+    return score
+
+
+def _odd() -> dict[str, Score]:
+    unsorted = score_of((3, 2, 60, 80), (0, 2, 64, 80), (1, 0, 62, 80), (0, 2, 64, 80), (0.013, 7.77, 61, 0))
+    bare = Score(480)
+    marked = score_of((0, 1, 60, 80))
+    marked.markers.append(TextMeta(500.0, "end"))
+    return {
+        "no tracks": new_score(), "nothing at all": bare, "an empty track": score_of(),
+        "one note": score_of((0, 1, 60, 80)), "very short": score_of((0, 1 / 64, 60, 80)),
+        "silent": score_of(*[(i, 1, 60, 0) for i in range(8)]), "no length": score_of((0, 0, 60, 80), (1, 0, 62, 80)),
+        "drums only": score_of(*[(i, 1, 36, 80) for i in range(8)], drums=True),
+        "both ends of MIDI": score_of((0, 4, 0, 127), (0, 4, 127, 1), (4, 4, 127, 127), (8, 4, 0, 1)),
+        "a cluster": score_of(*[(0, 4, pitch, 80) for pitch in range(30, 90)]),
+        "a late start": score_of((397, 1, 60, 80)), "a marked end": marked, "unsorted, doubled, off the grid": unsorted,
+    }
+
+
+ODD_SCORES = _odd()
+
+
+@pytest.fixture(params=ODD_SCORES)
+def odd_score(request: pytest.FixtureRequest) -> Score:
+    """A score that hardly is one."""
+    return ODD_SCORES[request.param].copy()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """A model whose optional package is not installed is skipped, and the reason is shown."""
+    outcome = yield
+    if outcome.excinfo and issubclass(outcome.excinfo[0], MissingExtra):
+        outcome.force_exception(pytest.skip.Exception(str(outcome.excinfo[1])))

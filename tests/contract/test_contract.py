@@ -1,0 +1,530 @@
+"""One suite for every model: what `componium.interface` promises, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import math
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from componium import checkpoint, registry
+from componium.interface import ABILITIES, abilities, describe, settings_of
+from componium.music.audio import Audio, silence
+from componium.music.errors import BadInput, Cancelled, ComponiumError
+from componium.music.item import Item
+from componium.music.score import Score, bars, length_beats, tempo_bpm
+
+HEADINGS = ("Idea", "Paper", "Learns from", "Good and bad at", "Trains and generates", "Size and speed")
+"""The six parts of a model's docstring, each at the start of a line."""
+NOT_OUR_WORDS = {"length", "num_bars", "n_bars", "duration", "random_state", "random_seed", "rng", "temp", "primer",
+                 "n_samples", "num", "n", "callback", "verbose", "on_progress", "prime"}
+"""Names of arguments that mean what `bars`, `seconds`, `seed`, `temperature`, `prompt`, `count` or `progress` mean."""
+WORKED_ON = {"score", "audio", "latent", "items", "phrase", "x"}
+PIECE_BARS = 4
+
+
+def notes_of(score: Score) -> list[tuple[str, int, bool, float, float, int, int]]:
+    """Return every note with its track's name, program and kind."""
+    return [(track.name, track.program, track.is_drum, note.time, note.duration, note.pitch, note.velocity)
+            for track in score.tracks for note in track.notes]
+
+
+def content_of(score: Score) -> tuple[Any, ...]:
+    """Return all that makes a score what it is."""
+    return (notes_of(score), [(e.time, e.mspq) for e in score.tempos],
+            [(e.time, e.numerator, e.denominator) for e in score.time_signatures],
+            [(e.time, e.key, e.tonality) for e in score.key_signatures],
+            [(e.time, e.text) for e in score.markers])
+
+
+def check_score(score: Score, *, bar_count: int | None = None) -> None:
+    """Assert that a score is valid, and has so many bars."""
+    found = notes_of(score)
+    assert found, "a piece has notes"
+    for _, program, _, start_beats, beats, pitch, velocity in found:
+        assert math.isfinite(start_beats) and math.isfinite(beats)
+        assert start_beats >= 0 and beats > 0
+        assert 0 <= pitch <= 127 and 1 <= velocity <= 127 and 0 <= program <= 127
+    if bar_count is not None:
+        heard = bars(score)
+        assert heard[-1].index == bar_count
+        assert length_beats(score) <= heard[-1].end_beats + 1e-3
+
+
+def check_audio(audio: Audio) -> None:
+    """Assert that a sound is valid."""
+    assert audio.samples.dtype == np.float32 and audio.samples.ndim == 2 and audio.channels in (1, 2)
+    assert np.isfinite(audio.samples).all()
+    assert 8000 <= audio.sample_rate_hz <= 192_000
+
+
+def state_of(model: Any) -> tuple[dict[str, Any], Any]:
+    """Return the state in a form that can be compared."""
+    arrays, told = model.state()
+    return {key: (value.dtype.str, value.shape, value.tobytes()) for key, value in arrays.items()}, told
+
+
+def parameters(method: Any) -> dict[str, inspect.Parameter]:
+    """Return the arguments of a method of a class, without self."""
+    found = dict(inspect.signature(method).parameters)
+    found.pop("self", None)
+    return found
+
+
+def cancelling(_fraction: float, _message: str = "") -> None:
+    raise Cancelled("stopped")
+
+
+# what it says of itself
+
+
+def test_builds_with_defaults(fresh: Any, cls: Any) -> None:
+    assert fresh.config == cls.Config() and cls().config == cls.Config()
+    assert fresh.provenance == {} and fresh.figures == {}
+
+
+def test_attributes_agree_with_the_registry(name: str, cls: Any) -> None:
+    assert cls.name == name
+    assert cls.needs_training is (name in registry.NEEDS_TRAINING)
+    assert isinstance(cls.deterministic, bool)
+    assert registry.TITLES[name] and "\n" not in registry.TITLES[name]
+    assert cls.needs_training <= hasattr(cls, "fit")
+
+
+def test_settings_are_flat_frozen_and_explained(cls: Any) -> None:
+    assert dataclasses.is_dataclass(cls.Config) and cls.Config.__dataclass_params__.frozen
+    assert cls.Config.__name__ == f"{cls.__name__}Config"
+    for told in settings_of(cls.Config):
+        assert told.default is not dataclasses.MISSING, f"{told.name} has no default"
+        assert len(told.help) >= 8, f"{told.name} has no help"
+        assert isinstance(told.default, int | float | str | bool | tuple | None), told.name
+        assert not told.choices or told.default in told.choices
+
+
+def test_config_survives_json(cls: Any) -> None:
+    stored = json.loads(json.dumps(dataclasses.asdict(cls.Config())))
+    stored = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+    values = registry.read_settings(stored, registry.types_of(cls.Config), cls.name)
+    assert cls.Config(**values) == cls.Config()
+
+
+def test_settings_can_be_written_as_text(cls: Any) -> None:
+    plain = {told.name: told.default for told in settings_of(cls.Config) if not isinstance(told.default, tuple)}
+    text = {key: "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in plain.items()}
+    values = registry.read_settings(text, registry.types_of(cls.Config), cls.name)
+    assert {key: values[key] for key in plain} == plain
+
+
+def test_unknown_setting_is_named(name: str) -> None:
+    with pytest.raises(BadInput, match="no setting 'no_such_thing'"):
+        registry.create(name, no_such_thing=1)
+
+
+def test_docstring_has_its_six_parts(cls: Any) -> None:
+    text = inspect.getdoc(inspect.getmodule(cls)) or ""
+    title, _, rest = text.partition("\n")
+    assert title.endswith(".") and rest.startswith("\n"), "the first line is the title, a sentence"
+    found = re.findall(rf"^({'|'.join(HEADINGS)}): *(\S.*(?:\n.+)*)", rest, flags=re.MULTILINE)
+    assert tuple(heading for heading, _ in found) == HEADINGS
+    assert all(len(part) >= 8 for _, part in found)
+
+
+def test_description_is_complete_and_json(model: Any, cls: Any) -> None:
+    for thing in (model, cls):
+        told = describe(thing)
+        assert json.loads(json.dumps(dataclasses.asdict(told)))["name"] == cls.name
+        assert told.title and told.text and told.abilities == abilities(cls)
+        assert [s.name for s in told.settings] == [f.name for f in dataclasses.fields(cls.Config)]
+        for ability, arguments in told.arguments.items():
+            for argument in arguments:
+                assert argument.help, f"{ability}: the argument {argument.name} has no line under Args"
+
+
+def test_there_is_something_that_it_can_do(cls: Any) -> None:
+    assert set(abilities(cls)) - {"fit", "controls"}
+    assert all(inspect.getdoc(getattr(cls, key)) for key in abilities(cls))
+
+
+def test_arguments_are_keyword_only_with_the_standard_names(cls: Any) -> None:
+    for key in set(abilities(cls)) - {"controls"}:
+        found = parameters(getattr(cls, key))
+        protocol = parameters(getattr(ABILITIES[key][1], key))
+        for position, (word, parameter) in enumerate(found.items()):
+            assert word not in NOT_OUR_WORDS, f"{key}({word}=) has another name here"
+            if word in WORKED_ON and position == 0:
+                continue
+            assert parameter.kind is inspect.Parameter.KEYWORD_ONLY, f"{key}({word}) is not keyword-only"
+        missing = {word for word in protocol if word not in found} - {"seconds" if "seconds" in found else "bars"}
+        missing -= {"temperature", "prompt"}  # where they would mean nothing
+        assert not missing - ({"seed"} if cls.deterministic else set()), f"{key} lacks {missing}"
+
+
+# learning and state
+
+
+@pytest.mark.learns
+def test_untrained_says_that_it_has_to_be_trained(fresh: Any, cls: Any, chorales: list[Item]) -> None:
+    calls = {"generate": lambda: fresh.generate(bars=1), "play": lambda: fresh.play(chorales[0].content),
+             "log_likelihood": lambda: fresh.log_likelihood(chorales[0].content)}
+    for key in set(calls) & set(abilities(cls)):
+        with pytest.raises(BadInput, match="trained"):
+            calls[key]()
+
+
+@pytest.mark.needs("fit")
+def test_learning_twice_is_the_same(cls: Any, fresh: Any, model: Any, chorales: list[Item]) -> None:
+    fresh.fit(chorales)
+    assert state_of(fresh) == state_of(model)
+    fresh.fit(chorales)
+    assert state_of(fresh) == state_of(model), "fit starts anew"
+
+
+@pytest.mark.needs("fit", "log_likelihood")
+def test_has_learned(model: Any, chorales: list[Item]) -> None:
+    rng = np.random.default_rng(0)
+    for piece in chorales[:2]:
+        pitches = [note.pitch for track in piece.content.tracks for note in track.notes]
+        uniform = math.log(max(pitches) - min(pitches) + 1)
+        foreign = piece.content.copy()
+        for track in foreign.tracks:
+            for note, pitch in zip(track.notes, rng.permutation([n.pitch for n in track.notes]), strict=True):
+                note.pitch = int(pitch)
+        learned = float(model.log_likelihood(piece.content).nats.mean())
+        assert learned < uniform
+        assert learned < float(model.log_likelihood(foreign).nats.mean())
+
+
+@pytest.mark.needs("fit")
+def test_learns_from_melodies(fresh: Any, cls: Any, melodies: list[Item]) -> None:
+    fresh.fit(melodies)
+    if hasattr(cls, "generate"):
+        check_score(fresh.generate(bars=PIECE_BARS, seed=1), bar_count=PIECE_BARS)
+
+
+@pytest.mark.needs("fit")
+@pytest.mark.parametrize("kind", ["no items", "no notes", "one note", "silence", "one short tune"])
+def test_poor_corpus_gives_an_error_or_a_model(fresh: Any, kind: str, melodies: list[Item]) -> None:
+    empty, one = melodies[0].content.copy(), melodies[0].content.copy()
+    empty.tracks[0].notes.clear()
+    one.tracks[0].notes = type(one.tracks[0].notes)([one.tracks[0].notes[0]])
+    items = {"no items": [], "no notes": [Item("empty", "score", empty)], "one note": [Item("one", "score", one)],
+             "silence": [Item("silence", "audio", silence(1.0))], "one short tune": melodies[:1]}[kind]
+    if kind in ("no items", "no notes"):
+        with pytest.raises(ComponiumError):
+            fresh.fit(items)
+        return
+    try:
+        fresh.fit(items)
+        if hasattr(fresh, "generate"):
+            check_score(fresh.generate(bars=2))
+    except ComponiumError as error:
+        assert len(str(error)) > 20
+
+
+@pytest.mark.needs("fit")
+def test_cancelled_learning_leaves_through_progress(cls: Any, fresh: Any, chorales: list[Item]) -> None:
+    with pytest.raises(Cancelled):
+        fresh.fit(chorales, progress=cancelling)
+    assert state_of(fresh) == state_of(cls()), "nothing half-learned is left behind"
+
+
+def test_state_is_arrays_and_json(model: Any) -> None:
+    arrays, told = model.state()
+    assert all(isinstance(value, np.ndarray) and value.dtype.kind in "biuf" for value in arrays.values())
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_saved_and_loaded_is_identical(model: Any, tmp_path: Path, chorales: list[Item]) -> None:
+    loaded = checkpoint.load(checkpoint.save(model, tmp_path / "m"))
+    assert type(loaded) is type(model) and loaded.config == model.config
+    assert state_of(loaded) == state_of(model)
+    if hasattr(model, "generate"):
+        arguments = {"bars": PIECE_BARS, "seed": 5}
+        assert content_of(loaded.generate(**arguments)) == content_of(model.generate(**arguments))
+    if hasattr(model, "play"):
+        piece = chorales[0].content
+        assert np.array_equal(loaded.play(piece).samples, model.play(piece).samples)
+
+
+def test_untrained_model_can_be_saved(fresh: Any, tmp_path: Path) -> None:
+    loaded = checkpoint.load(checkpoint.save(fresh, tmp_path / "m"))
+    assert state_of(loaded) == state_of(fresh)
+
+
+def test_foreign_state_is_an_error_or_ignored(model: Any, tmp_path: Path) -> None:
+    folder = checkpoint.save(model, tmp_path / "m")
+    header = json.loads((folder / "model.json").read_text())
+    for state in ({"nonsense": [1, 2]}, [], "x", None):
+        (folder / "model.json").write_text(json.dumps(header | {"state": state}))
+        try:
+            checkpoint.load(folder)
+        except ComponiumError as error:
+            assert str(folder) in str(error)
+
+
+def test_arrays_of_another_shape_are_refused(model: Any, tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    arrays, _ = model.state()
+    if not arrays:
+        return
+    folder = checkpoint.save(model, tmp_path / "m")
+    header = json.loads((folder / "model.json").read_text())
+    save_file({key: np.zeros((3, 1), value.dtype) for key, value in arrays.items()}, folder / "weights.safetensors")
+    header["weights"]["sha256"] = checkpoint._sha256(folder / "weights.safetensors")
+    (folder / "model.json").write_text(json.dumps(header))
+    with pytest.raises(ComponiumError, match="does not fit"):
+        checkpoint.load(folder)
+
+
+# composing
+
+
+@pytest.mark.needs("generate")
+@pytest.mark.parametrize("asked", [1, 3, 8])
+def test_generates_the_bars_that_were_asked_for(model: Any, asked: int) -> None:
+    check_score(model.generate(bars=asked, seed=asked), bar_count=asked)
+
+
+@pytest.mark.needs("generate")
+def test_same_seed_same_piece(model: Any, cls: Any) -> None:
+    first = content_of(model.generate(bars=PIECE_BARS, seed=1))
+    others = [content_of(model.generate(bars=PIECE_BARS, seed=seed)) for seed in (1, 2, 3, 2**40)]
+    assert others[0] == first
+    if cls.deterministic:
+        assert all(other == first for other in others)
+    else:
+        assert len({repr(piece) for piece in others}) >= 3
+
+
+@pytest.mark.needs("generate")
+def test_global_randomness_is_left_alone(model: Any) -> None:
+    before = random.getstate(), repr(np.random.get_state())  # noqa: NPY002  (that is what is watched)
+    first = content_of(model.generate(bars=1, seed=1))
+    assert (random.getstate(), repr(np.random.get_state())) == before  # noqa: NPY002
+    random.random()
+    np.random.rand()  # noqa: NPY002
+    assert content_of(model.generate(bars=1, seed=1)) == first
+
+
+@pytest.mark.needs("generate")
+@pytest.mark.parametrize("temperature", [0.01, 0.5, 2.0, 100.0])
+def test_temperature_may_be_low_and_high(model: Any, cls: Any, temperature: float) -> None:
+    if "temperature" in parameters(cls.generate):
+        check_score(model.generate(bars=2, seed=1, temperature=temperature), bar_count=2)
+
+
+@pytest.mark.needs("generate")
+@pytest.mark.parametrize("wrong", [{"bars": 0}, {"bars": -1}, {"bars": 10**9}, {"temperature": -1.0},
+                                   {"temperature": math.nan}, {"key": "H sharp"}], ids=str)
+def test_wrong_argument_is_named(model: Any, cls: Any, wrong: dict[str, Any]) -> None:
+    word = next(iter(wrong))
+    if word in parameters(cls.generate):
+        with pytest.raises(BadInput) as error:
+            model.generate(**wrong)
+        assert word in str(error.value) or str(wrong[word]) in str(error.value)
+
+
+@pytest.mark.needs("generate")
+def test_prompt_is_kept(model: Any, cls: Any, chorales: list[Item], melodies: list[Item]) -> None:
+    if "prompt" not in parameters(cls.generate):
+        return
+    used = 0
+    for piece in (chorales[0].content, melodies[0].content):
+        prompt = first_beats(piece, 8.0)
+        before = content_of(prompt)
+        try:
+            score = model.generate(bars=PIECE_BARS, seed=1, prompt=prompt)
+        except BadInput:
+            continue  # another number of voices than it learned
+        used += 1
+        check_score(score, bar_count=PIECE_BARS)
+        assert content_of(prompt) == before, "the prompt itself is not changed"
+        assert sounding(first_beats(score, 8.0)) == sounding(prompt)
+        assert any(note.time >= 8.0 - 1e-3 for track in score.tracks for note in track.notes)
+        assert tempo_bpm(score) == pytest.approx(tempo_bpm(prompt), rel=1e-3)
+    assert used
+
+
+@pytest.mark.needs("generate")
+def test_prompt_as_long_as_the_piece_is_refused(model: Any, cls: Any, chorales: list[Item]) -> None:
+    if "prompt" in parameters(cls.generate):
+        with pytest.raises(BadInput, match="bars"):
+            model.generate(bars=2, prompt=chorales[0].content)
+
+
+@pytest.mark.needs("generate")
+def test_odd_prompt_gives_an_error_or_a_piece(model: Any, cls: Any, odd_score: Score) -> None:
+    if "prompt" in parameters(cls.generate):
+        before = content_of(odd_score)
+        try:
+            check_bars(model.generate(bars=102, seed=1, prompt=odd_score) if len(bars(odd_score)) > 2
+                       else model.generate(bars=3, seed=1, prompt=odd_score))
+        except ComponiumError as error:
+            assert len(str(error)) > 15
+        assert content_of(odd_score) == before
+
+
+@pytest.mark.needs("generate_many")
+def test_generates_many_different_pieces(model: Any, cls: Any) -> None:
+    pieces = model.generate_many(count=3, bars=2, seed=1)
+    assert len(pieces) == 3
+    for piece in pieces:
+        check_score(piece, bar_count=2)
+    again = model.generate_many(count=3, bars=2, seed=1)
+    assert [content_of(piece) for piece in pieces] == [content_of(piece) for piece in again]
+    assert cls.deterministic or len({repr(content_of(piece)) for piece in pieces}) > 1
+    with pytest.raises(BadInput):
+        model.generate_many(count=0, bars=2)
+
+
+@pytest.mark.needs("continue_")
+def test_continuation_keeps_the_score_and_adds_bars(model: Any, cls: Any, chorales: list[Item]) -> None:
+    score = first_beats(chorales[1].content, 8.0)
+    before = content_of(score)
+    longer = model.continue_(score, bars=2, seed=1)
+    check_score(longer, bar_count=4)
+    assert content_of(score) == before
+    assert sounding(first_beats(longer, 8.0)) == sounding(score)
+    assert content_of(model.continue_(score, bars=2, seed=1)) == content_of(longer)
+    others = {repr(content_of(model.continue_(score, bars=2, seed=seed))) for seed in (1, 2, 3)}
+    assert cls.deterministic or len(others) > 1
+
+
+@pytest.mark.needs("continue_")
+def test_odd_score_continues_or_gives_an_error(model: Any, odd_score: Score) -> None:
+    before = content_of(odd_score)
+    try:
+        check_bars(model.continue_(odd_score, bars=1, seed=1))
+    except ComponiumError as error:
+        assert len(str(error)) > 15
+    assert content_of(odd_score) == before
+
+
+# judging
+
+
+@pytest.mark.needs("log_likelihood")
+def test_likelihood_is_told_token_by_token(model: Any, chorales: list[Item]) -> None:
+    before = content_of(chorales[2].content)
+    told = model.log_likelihood(chorales[2].content)
+    assert content_of(chorales[2].content) == before
+    shapes = {array.shape for array in (told.nats, told.voice, told.step, told.onset)}
+    assert shapes == {(len(told.nats),)} and len(told.nats)
+    assert np.isfinite(told.nats).all() and (told.nats >= 0).all()
+    assert told.onset.dtype == np.bool_ and told.steps_per_beat >= 1 and told.tokenisation
+    assert told.step.min() >= 0 and told.step.max() <= 32 * told.steps_per_beat
+    assert np.array_equal(model.log_likelihood(chorales[2].content).nats, told.nats)
+
+
+@pytest.mark.needs("log_likelihood")
+def test_odd_score_is_judged_or_gives_an_error(model: Any, odd_score: Score) -> None:
+    try:
+        told = model.log_likelihood(odd_score)
+        assert np.isfinite(told.nats).all()
+    except ComponiumError as error:
+        assert len(str(error)) > 15
+
+
+# sounding
+
+
+@pytest.mark.needs("play")
+def test_plays_the_whole_score(model: Any, chorales: list[Item]) -> None:
+    score = first_beats(chorales[0].content, 8.0)
+    before = content_of(score)
+    audio = model.play(score)
+    check_audio(audio)
+    assert content_of(score) == before
+    seconds = length_beats(score) * 60 / tempo_bpm(score)
+    assert seconds - 0.1 <= audio.seconds <= seconds + 30
+    assert -60 < audio.loudness_lufs < 0
+    for start in np.arange(0.2, seconds - 0.3, 0.5):
+        place = round(start * audio.sample_rate_hz)
+        assert np.abs(audio.samples[:, place:place + audio.sample_rate_hz // 4]).max() > 1e-4, "it stops sounding"
+    assert np.array_equal(model.play(score).samples, audio.samples)
+
+
+@pytest.mark.needs("play")
+def test_odd_score_plays_or_gives_an_error(model: Any, odd_score: Score) -> None:
+    before = content_of(odd_score)
+    try:
+        check_audio(model.play(odd_score))
+    except ComponiumError as error:
+        assert len(str(error)) > 15
+    assert content_of(odd_score) == before
+
+
+@pytest.mark.needs("encode", "decode")
+def test_decoded_has_the_shape_of_what_was_encoded(model: Any, sine: Audio) -> None:
+    back = model.decode(model.encode(sine))
+    check_audio(back)
+    assert back.samples.shape == sine.samples.shape and back.sample_rate_hz == sine.sample_rate_hz
+
+
+@pytest.mark.needs("controls")
+def test_controls_work_at_both_ends(model: Any) -> None:
+    assert len({control.name for control in model.controls}) == len(model.controls)
+    for control in model.controls:
+        assert control.help and control.from_unit(0.0) == control.minimum and control.from_unit(1.0) == control.maximum
+
+
+# progress
+
+
+def work_of(model: Any, chorales: list[Item]) -> dict[str, Any]:
+    """Return the abilities that report progress, ready to be called with it."""
+    score = first_beats(chorales[0].content, 8.0)
+    calls = {"generate": lambda **told: model.generate(bars=2, seed=1, **told),
+             "generate_many": lambda **told: model.generate_many(count=2, bars=2, seed=1, **told),
+             "continue_": lambda **told: model.continue_(score, bars=2, seed=1, **told),
+             "play": lambda **told: model.play(score, **told)}
+    return {key: call for key, call in calls.items()
+            if hasattr(model, key) and "progress" in parameters(getattr(type(model), key))}
+
+
+def test_progress_rises_and_can_stop_the_work(model: Any, chorales: list[Item]) -> None:
+    for key, call in work_of(model, chorales).items():
+        told: list[float] = []
+        call(progress=lambda fraction, message="", told=told: told.append(fraction))
+        assert told and told == sorted(told) and told[0] >= 0 and told[-1] <= 1 + 1e-9, key
+        with pytest.raises(Cancelled):
+            call(progress=cancelling)
+        call()  # and it still works
+
+
+# cutting
+
+
+def first_beats(score: Score, beats: float) -> Score:
+    """Return what starts before a time, cut there."""
+    cut = score.copy()
+    for track in cut.tracks:
+        kept = [note for note in track.notes if note.time < beats - 1e-3]
+        for note in kept:
+            note.duration = min(note.duration, beats - note.time)
+        track.notes = type(track.notes)(kept)
+    for name in ("tempos", "time_signatures", "key_signatures", "markers"):
+        events = getattr(cut, name)
+        setattr(cut, name, type(events)([event for event in events if event.time < beats - 1e-3]))
+    return cut
+
+
+def sounding(score: Score) -> list[tuple[float, float, int]]:
+    """Return the notes without their tracks, in order."""
+    return sorted((round(note.time, 3), round(note.duration, 3), note.pitch)
+                  for track in score.tracks for note in track.notes)
+
+
+def check_bars(score: Score) -> None:
+    """Assert that a piece that began oddly is a score that can be counted."""
+    assert all(math.isfinite(note.time) and 0 <= note.pitch <= 127 for track in score.tracks for note in track.notes)
+    assert bars(score)

@@ -98,6 +98,7 @@ def _write_folder(folder: Path, model: Any, arrays: Arrays, state: dict[str, Any
     (folder / CARD).write_text(card(model), encoding="utf-8")
     folder.chmod(0o755)
     for path in folder.iterdir():
+        path.chmod(0o644)
         with path.open("rb+") as file:
             os.fsync(file.fileno())
 

@@ -236,7 +236,9 @@ def arguments_of(method: Callable[..., Any]) -> tuple[Setting, ...]:
 
 def _told_once(arguments: dict[str, tuple[Setting, ...]]) -> dict[str, tuple[Setting, ...]]:
     """Fill in the help of arguments that another ability of the model explains: the same name means the same."""
-    told = {a.name: a.help for ability in arguments.values() for a in ability if a.help}
+    told: dict[str, str] = {}
+    for argument in (a for ability in arguments.values() for a in ability if a.help):
+        told.setdefault(argument.name, argument.help)
     return {ability: tuple(dataclasses.replace(a, help=a.help or told.get(a.name, "")) for a in those)
             for ability, those in arguments.items()}
 

@@ -13,7 +13,7 @@ from componium.music.errors import BadInput
 from componium.music.grid import Grid, to_grid
 from componium.music.score import Score
 
-PIECES = 64
+PIECES = 512
 BARS = 8
 STEPS_PER_BAR = 16
 PEER = "a first-order dictionary of chords"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from componium.cli.flags import Force, Model, Seed, Settings, Temperature
 from componium.cli.outputs import check_files, check_score_format, numbered, out_path, write_piece
 from componium.cli.settings import flag_arguments, load_with, pairs_only
-from componium.cli.show import new_app, progress_bar, quoted, say
+from componium.cli.show import Progress, new_app, progress_bar, quoted, say
 from componium.music.errors import BadInput
 
 app = new_app()
@@ -51,24 +52,29 @@ def generate(
     loaded, arguments = load_with(model, pairs, "generate", "generate")
     arguments |= flag_arguments(loaded.generate, loaded, temperature=temperature, prompt=read_prompt(prompt))
     with progress_bar("composing") as progress:
-        pieces = compose(loaded, count, chosen, {**arguments, "bars": bars, "progress": progress})
-        for number, (piece, path) in enumerate(zip(pieces, paths, strict=True)):
-            progress(number / count, f"writing {path.name}")
+        notes = 0
+        pieces = compose(loaded, count, chosen, {**arguments, "bars": bars}, progress)
+        for piece, path in zip(pieces, paths, strict=True):
             write_piece(piece, path, title=f"{loaded.name}, seed {chosen}")
+            notes += piece.note_num()
     told = "" if loaded.deterministic else f" (seed {chosen})"
     names = str(paths[0]) if count == 1 else f"{paths[0]} to {paths[-1].name}"
     many = f"{count} pieces of " if count > 1 else ""
-    say(f"wrote {names}{told}: {many}{bars} bars, {sum(piece.note_num() for piece in pieces)} notes")
+    say(f"wrote {names}{told}: {many}{bars} bars, {notes} notes")
     if paths[0].suffix.lower() in (".mid", ".midi"):
         say(f"listen: componium perform {quoted(paths[0])} --with soundfont")
 
 
-def compose(model: Any, count: int, seed: int, arguments: dict[str, Any]) -> list[Any]:
-    """Return ``count`` pieces: all at once where the model can, else one by one with the seeds that follow."""
+def compose(model: Any, count: int, seed: int, arguments: dict[str, Any], progress: Progress) -> Iterator[Any]:
+    """Yield ``count`` pieces: composed together where the model can, else one by one with the seeds that follow."""
     if count > 1 and hasattr(model, "generate_many"):
-        pieces: list[Any] = model.generate_many(count=count, seed=seed, **arguments)
-        return pieces
-    return [model.generate(seed=seed + number, **arguments) for number in range(count)]
+        yield from model.generate_many(count=count, seed=seed, progress=progress, **arguments)
+        return
+    for number in range(count):
+        def part(fraction: float, message: str = "", done: int = number) -> None:
+            progress((done + fraction) / count, message)
+
+        yield model.generate(seed=seed + number, progress=part, **arguments)
 
 
 def read_prompt(path: Path | None) -> Any:

@@ -224,6 +224,26 @@ def test_damaged_checkpoint_can_be_replaced(saved: Path) -> None:
     assert checkpoint.load(checkpoint.save(model(), saved, force=True)).arrays
 
 
+def test_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    real = Path.write_bytes
+
+    def write_bytes(path: Path, data: bytes) -> int:
+        return real(full, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_bytes)
+        with pytest.raises(BadFile, match="No space left"):
+            checkpoint.save(model(a=np.zeros(100_000)), tmp_path / "m")
+    assert tree(tmp_path) == set()
+
+
+def test_weights_can_be_read_by_others(saved: Path) -> None:
+    assert {path.stat().st_mode & 0o777 for path in saved.iterdir()} == {0o644}
+
+
 def test_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(BadFile, match="cannot be written"):

@@ -89,9 +89,10 @@ def _write_folder(folder: Path, model: Any, arrays: Arrays, state: dict[str, Any
         "provenance": model.provenance, "figures": model.figures, "weights": None,
     }
     if arrays:
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save as packed
 
-        save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, folder / WEIGHTS)
+        whole = packed({key: np.ascontiguousarray(value) for key, value in arrays.items()})
+        (folder / WEIGHTS).write_bytes(whole)
         header["weights"] = {"file": WEIGHTS, "sha256": _sha256(folder / WEIGHTS),
                              "dtypes": {key: str(value.dtype) for key, value in arrays.items()}}
     (folder / HEADER).write_text(json.dumps(header, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -107,6 +107,7 @@ def test_spelling_clefs_and_pickup_are_those_of_a_musician(tmp_path):
     assert 'implicit="yes" number="0"' in text
     assert "<fifths>-2</fifths>" in text
     assert "composer" not in text
+    assert text.count("<bar-style>light-heavy</bar-style>") == text.count("<score-part ")
     assert '<fermata type="upright"' in text
     assert '<score-part id="P1">' in text
     part = music21.converter.parse(tmp_path / "out.musicxml").parts[0]

@@ -116,6 +116,7 @@ def _part(music21: Any, score: Score, track: Track, place: int, key: Key) -> Any
             if home is not measure:
                 measure.insert(0, home)
         part.append(measure)
+    measure.rightBarline = music21.bar.Barline("final")
     return part
 
 

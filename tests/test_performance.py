@@ -220,6 +220,12 @@ def test_choices_of_the_command_line() -> None:
             parse_with(wrong)
 
 
+def test_a_folder_that_is_no_model_does_not_hide_an_instrument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "violin").mkdir()  # such as a folder of recordings
+    monkeypatch.chdir(tmp_path)
+    assert parse_with(["violin"])["*"].config.program == 40  # type: ignore[attr-defined]
+
+
 @needs_font
 def test_a_chorale_with_four_instruments_is_music() -> None:
     sound = perform(chorale(), parse_with(["soprano=flute", "alto=oboe", "tenor=clarinet", "bass=bassoon"]))

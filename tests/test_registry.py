@@ -216,3 +216,8 @@ def test_public_words_are_not_hidden_by_modules_of_the_same_name() -> None:
     for word, module in cp._WORDS.items():
         importlib.import_module(module)
         assert not isinstance(getattr(cp, word), type(cp)), f"cp.{word} is a module"
+
+
+def test_a_home_that_is_not_known_is_a_sentence() -> None:
+    with pytest.raises(BadInput, match=r"nobody-here/my\.markov: no such folder"):
+        registry.load("~nobody-here/my.markov")

@@ -134,7 +134,7 @@ def parse_with(choices: Sequence[str], **settings: Any) -> dict[Key, Plays]:
 
 def instrument(name: str, **settings: Any) -> Plays:
     """Return the MODEL of a name, or else the SoundFont player set to that General MIDI instrument."""
-    is_path = "/" in name or "\\" in name or Path(name).exists()
+    is_path = "/" in name or "\\" in name or (Path(name) / "model.json").is_file()
     if is_path or ":" in name or name in registry.models() or name in registry.shipped():
         model = registry.load(name, **settings)
     else:

@@ -149,7 +149,10 @@ def resolve(model: str | Path) -> Resolved:
         return _resolve_shipped(text.removeprefix("shipped:"))
     if text.startswith("hf:"):
         return Resolved("hub", text.removeprefix("hf:"))
-    path = Path(model).expanduser()
+    try:
+        path = Path(model).expanduser()
+    except RuntimeError as error:  # ~somebody who is not known here
+        raise BadInput(f"{text}: no such folder ({error})") from error
     if isinstance(model, Path) or "/" in text or "\\" in text or (path / "model.json").is_file():
         if text.rpartition(":")[0].endswith(".py"):
             return Resolved("registry", text)

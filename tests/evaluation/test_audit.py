@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from componium.benchmarks.material import invented, invented_grid
 from componium.evaluation.audit import SYMBOLS, audit
 from componium.interface import TokenLikelihood
+from componium.music.grid import Grid
 from componium.registry import create
 
 GRID = invented_grid(5, bars=2)
@@ -67,4 +69,14 @@ def test_looking_ahead_is_found():
 def test_markov_is_sound(settings):
     model = create("markov", **settings)
     model.fit(invented(8, bars=4))
+    assert audit(model, GRID, cells=6).sound()
+
+
+def test_markov_that_knows_repeats_from_holds_is_sound_where_they_are_not_told():
+    items = []
+    for item in invented(8, bars=4):
+        struck = np.arange(len(item.grid))[:, None] % 8 == 0
+        items.append(dataclasses.replace(item, grid=Grid(item.grid.pitches, item.grid.held & ~struck)))
+    model = create("markov")
+    model.fit(items)
     assert audit(model, GRID, cells=6).sound()

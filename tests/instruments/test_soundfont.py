@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from symusic import core
 
-from componium.instruments.soundfont import SoundFont, SoundFontConfig
+from componium.instruments.soundfont import SoundFont, SoundFontConfig, modulation_envelope
 from componium.music.errors import BadFile, BadInput, Cancelled
 from componium.music.score import Note, Score, Track, new_score
 from componium.music.sf2 import open_bank
@@ -111,6 +111,47 @@ def test_a_looped_note_is_a_clean_sine_for_as_long_as_it_is_held(tmp_path: Path)
     peak = int(np.argmax(spectrum))
     inside = spectrum[peak - 8:peak + 9].sum()
     assert 10 * np.log10((spectrum.sum() - inside) / inside) < -55
+
+
+def rms_db(wave: np.ndarray) -> float:
+    return float(20 * np.log10(np.sqrt(np.mean(wave.astype(np.float64) ** 2)) + 1e-9))
+
+
+def test_a_filter_that_opens_at_once_does_not_dull_the_attack(tmp_path: Path) -> None:
+    wave = player(tmp_path, {8: 8000, 11: 4000}).play(one_note(100, beats=1.0)).samples[0]  # 830 Hz, opened to 8.4 kHz
+    assert rms_db(wave[200:512]) == pytest.approx(rms_db(wave[5000:20000]), abs=1.0)
+
+
+def test_the_attack_of_the_modulation_envelope_is_convex(tmp_path: Path) -> None:
+    values = open_bank(make_font(tmp_path / "made.sf2", {26: 0})).regions(0, 0)[0].values  # an attack of one second
+    told = modulation_envelope(values, 60, np.array([0.0, 0.001, 0.1, 0.5, 1.0, 2.0]))
+    assert told == pytest.approx([0.0, 0.0, 1 - 400 / 960, 1 - 400 / 960 * np.log10(2), 1.0, 1.0], abs=1e-3)
+
+
+def test_a_tremolo_begins_by_getting_louder(tmp_path: Path) -> None:
+    wave = player(tmp_path, {13: 60, 22: -3637}).play(one_note(beats=1.0)).samples[0]  # 6 dB up and down, 1 Hz
+    louder, softer = (rms_db(wave[int((at - 0.01) * 44100):int((at + 0.01) * 44100)]) for at in (0.25, 0.75))
+    assert louder - softer == pytest.approx(12.0, abs=0.6)
+
+
+def test_a_sample_ends_where_its_region_says(tmp_path: Path) -> None:
+    wave = player(tmp_path, {54: 0, 1: -4000}).play(one_note(beats=1.0)).samples[0]  # 1000 of 5000 samples at 22050 Hz
+    assert rms_db(wave[400:1800]) > -40
+    assert not wave[2300:].any()
+
+
+def test_zones_take_over_their_global_zone_and_presets_add_to_instruments(tmp_path: Path) -> None:
+    bank = open_bank(make_font(tmp_path / "made.sf2", {48: 100}))
+    pairs = np.array([(48, 50), (48, 30), (52, 7), (41, 0), (41, 0), (0, 0)], bank._tables[b"pgen"].dtype)
+    bags = np.array([(0, 0), (1, 0), (4, 0), (5, 0)], bank._tables[b"pbag"].dtype)  # [50] is global; [30, 7]; kit
+    heads = bank._tables[b"phdr"].copy()
+    heads["bag"] = [0, 2, 3]
+    bank._tables |= {b"pgen": pairs, b"pbag": bags, b"phdr": heads}
+    region = bank.regions(0, 0)[0]
+    assert (region.values["attenuation"], region.values["fine_tune"]) == (130, 7)  # 100 + 30: 50 is overruled
+    pairs[1] = (51, 1)
+    bank.regions.cache_clear()
+    assert bank.regions(0, 0)[0].values["attenuation"] == 150  # 100 + 50 from the global zone
 
 
 def test_velocity_is_loudness(tmp_path: Path) -> None:

@@ -121,3 +121,9 @@ def test_chords_are_written_as_voices_and_no_note_is_lost():
     found = sorted((n.time, n.duration, n.pitch) for t in parse_abc(abc_text(score))[0].tracks for n in t.notes)
     assert found == [(0, 1, 60), (0, 1, 64), (1, 2, 62), (2, 1, 65)]
     assert parse_abc(abc_text(new_score()))[0].note_num() == 0
+
+
+@pytest.mark.parametrize("music", ["C99999999999", "C" + "9" * 5000, "C99999", "(3:99999:3CCC"])
+def test_a_length_beyond_music_is_refused_before_it_fills_the_memory(music):
+    with pytest.raises(BadInput, match="line 3: a n"):
+        parse_abc(f"X:1\nK:C\n{music}\n")

@@ -11,6 +11,7 @@ import soundfile
 
 from componium.music.audio import Audio, mix, read_metadata, silence
 from componium.music.errors import BadFile, BadInput
+from componium.music.loudness import limiting_gain
 
 
 def sine(hz: float = 440.0, seconds: float = 1.0, level_db: float = -6.0, rate: int = 44100,
@@ -148,6 +149,19 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     assert target.read_bytes() == before and list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    resource = pytest.importorskip("resource", reason="this system cannot limit the size of files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises(BadFile, match="is the disk full"):
+            noise(2.0).write(tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
@@ -255,3 +269,11 @@ def test_limiter_leaves_what_is_far_from_the_peak_alone() -> None:
     loud = sound.normalise(wanted, -1.0)
     ratio = loud.samples[0, 1000:15000].std() / sound.samples[0, 1000:15000].std()
     assert 20 * np.log10(ratio) == pytest.approx(3.0, abs=0.3)
+
+
+def test_the_limiter_moves_smoothly_into_and_out_of_a_peak() -> None:
+    samples = np.full((1, 8820), 0.5, np.float32)
+    samples[0, 4410] = 2.0
+    gain = limiting_gain(samples, 44100, ceiling=1.0)
+    assert np.max(samples[0] * gain) <= 1.0
+    assert gain[4410] == pytest.approx(0.5) and np.max(np.abs(np.diff(gain))) < 0.005

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -214,6 +215,27 @@ def test_an_export_is_safe_and_lists_what_it_wrote(folder: Path, tmp_path: Path)
     assert len(corpus.export(tmp_path / "out", force=True)) == 6
     with pytest.raises(BadInput, match="format"):
         corpus.export(tmp_path / "out2", format="pdf")
+
+
+def test_an_exported_folder_keeps_its_sources_and_licences(folder: Path, tmp_path: Path) -> None:
+    write_score(piece(1), tmp_path / "own.mid")
+    Audio(np.zeros((1, 100), np.float32), 8000).write(tmp_path / "hit.wav")
+    free = [dataclasses.replace(item, licence="CC0", source="archive", content=item.content)
+            for item in (*open_corpus(tmp_path / "own.mid"), *open_corpus(tmp_path / "hit.wav"))]
+    Corpus(free).export(folder)
+    write_score(piece(2), folder / "added.mid")
+    told = {item.name: (item.licence, item.source) for item in open_corpus(folder)}
+    assert told == {"own.mid": ("CC0", "archive"), "hit.wav": ("CC0", "archive"),
+                    "added.mid": ("unknown", "folder music")}
+    assert "content" not in vars(next(item for item in open_corpus(folder) if item.kind == "audio"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"items": 3}', '{"items": [{"file": "a.mid"}]}', "[" * 100_000,
+                                  '{"items": [{"file": "a.mid", "source": 1, "licence": null}]}'])
+def test_a_list_of_something_else_is_no_list(folder: Path, text: str) -> None:
+    write_score(piece(1), folder / "a.mid")
+    (folder / "corpus.json").write_text(text)
+    assert open_corpus(folder).licences == {"unknown": 1}
 
 
 def test_a_thousand_midi_files_open_quickly_and_can_be_cancelled(folder: Path) -> None:

@@ -121,6 +121,15 @@ def test_a_score_without_notes_is_refused():
         to_grid(new_score())
 
 
+@pytest.mark.parametrize("names", [["Voice 0", "Voice 1", "Voice 2", "Voice 3"], ["Voice ²", "Voice 1", "", "x"]])
+def test_names_that_are_no_places_lose_no_voice(names):
+    score = new_score()
+    for name, pitch in zip(names, (72, 65, 60, 48), strict=True):
+        score.tracks.append(Track(name, 0, False))
+        score.tracks[-1].notes.append(Note(0.0, 1.0, pitch, 80))
+    assert to_grid(score).pitches[0].tolist() == [72, 65, 60, 48]
+
+
 @pytest.mark.skipif(not BENCH_DATA, reason="COMPONIUM_BENCH_DATA is not set: the benchmark data is not here")
 def test_every_benchmark_piece_survives_exactly():
     pieces = json.loads(Path(BENCH_DATA or "", "jsb16", "train.json").read_text())

@@ -99,3 +99,10 @@ def test_the_shipped_fingerprints_are_complete() -> None:
 def test_the_benchmark_pieces_have_the_shipped_fingerprints() -> None:
     pieces = json.loads((DATA / "valid.json").read_text())
     assert [fingerprint(step[0] for step in piece) for piece in pieces] == evaluation_fingerprints()["valid"]
+
+
+def test_siblings_share_seven_tenths_of_the_shorter_one():
+    runs = [str(number) for number in range(10)]
+    assert siblings(runs, [*runs[:7], "a", "b", "c"]) and siblings([*runs[:7], "a", "b", "c"], [*runs, "d", "e", "f"])
+    assert not siblings(runs, [*runs[:6], "a", "b", "c", "d"])
+    assert not siblings([], runs)

@@ -161,3 +161,15 @@ def test_no_notes_no_key_and_every_pitch_alike_is_undecided():
     with pytest.raises(BadInput, match="no notes"):
         key_of(new_score())
     assert key_of(melody(list(range(60, 72))))[1] == 0.0
+
+
+def test_a_key_is_heard_by_how_long_notes_last_and_how_clear_it_is_by_no_tempo():
+    short, long = (Score(480) for _ in range(2))
+    for score, factor in ((short, 1.0), (long, 8.0)):
+        track, time = Track("Melody"), 0.0
+        for pitch, beats in [(60, 4.0), (64, 4.0), (67, 4.0), *[(61, 0.25), (66, 0.25), (68, 0.25)] * 4]:
+            track.notes.append(Note(time, beats * factor, pitch, 80))
+            time += beats * factor
+        score.tracks.append(track)
+    assert str(key_of(short)[0]) == "C major"
+    assert key_of(long)[1] == pytest.approx(key_of(short)[1]) and 0.0 < key_of(short)[1] <= 1.0

@@ -84,26 +84,31 @@ def volume_envelope(values: Mapping[str, int], key: int, count: int, rate_hz: in
 
 
 def modulation_envelope(values: Mapping[str, int], key: int, seconds: Floats) -> Floats:
-    """Return the modulation envelope 0..1 of a held note at times in seconds, made of straight lines."""
+    """Return the modulation envelope 0..1 of a held note at times in seconds: convex attack, straight decay.
+
+    The attack is the specification's convex curve: it makes cutoff or pitch rise evenly in Hz rather than in cents.
+    """
     sustain = 1.0 - min(max(values["mod_sustain"] / 1000.0, 0.0), 1.0)
     hold = _seconds(values["mod_hold"] + values["key_to_mod_hold"] * (60 - key))
     decay = _seconds(values["mod_decay"] + values["key_to_mod_decay"] * (60 - key)) * (1.0 - sustain)
     steps = np.array([_seconds(values["mod_delay"]), max(_seconds(values["mod_attack"]), 1e-4), hold, max(decay, 1e-4)])
-    return np.interp(seconds, np.cumsum(steps), [0.0, 1.0, 1.0, sustain])
+    straight = np.interp(seconds, np.cumsum(steps), [0.0, 1.0, 1.0, sustain])
+    convex = np.maximum(1.0 + np.log10(np.maximum(straight, 1e-9)) * (400.0 / 960.0), 0.0)
+    return np.where(seconds < steps[0] + steps[1], convex, straight)
 
 
 def oscillator(values: Mapping[str, int], name: str, seconds: Floats) -> Floats:
-    """Return a low-frequency oscillator -1..1 (triangle, after its delay) at times in seconds."""
+    """Return a low-frequency oscillator -1..1 (triangle, rising from 0 after its delay) at times in seconds."""
     phase = np.maximum(seconds - _seconds(values[f"{name}_delay"]), 0.0) * _hz(values[f"{name}_cents"])
-    triangle: Floats = 1.0 - 4.0 * np.abs((phase + 0.75) % 1.0 - 0.5)
+    triangle: Floats = 1.0 - 4.0 * np.abs((phase + 0.25) % 1.0 - 0.5)
     return triangle
 
 
 def resampled(sample: Sample, region: Region, cents: float | Floats, count: int, rate_hz: int) -> Wave:
     """Return ``count`` samples (fewer if it ends) of a recording shifted by cents, looped (cubic)."""
     values = region.values
-    wave = sample.wave[max(values["start_offset"] + 32768 * values["start_coarse"], 0):]
-    offset = len(sample.wave) - len(wave)
+    offset = max(values["start_offset"] + 32768 * values["start_coarse"], 0)
+    wave = sample.wave[offset:max(len(sample.wave) + min(values["end_offset"] + 32768 * values["end_coarse"], 0), 0)]
     low = sample.loop[0] + values["loop_start_offset"] + 32768 * values["loop_start_coarse"] - offset
     high = sample.loop[1] + values["loop_end_offset"] + 32768 * values["loop_end_coarse"] - offset
     looped = values["loop_mode"] in (1, 3) and low >= 0 and low + 2 <= high <= len(wave)
@@ -175,7 +180,7 @@ def held_note(bank: SoundBank, region: Region, key: int, count: int, rate_hz: in
     if values["mod_env_to_pitch"]:
         cents = cents + values["mod_env_to_pitch"] * modulation_envelope(values, key, seconds)
     wave = resampled(sample, region, cents, count, rate_hz)
-    coarse = seconds[: len(wave)][::FILTER_BLOCK]
+    coarse = seconds[: len(wave)][::FILTER_BLOCK] + 0.5 * FILTER_BLOCK / rate_hz  # the middle of each block
     if len(wave) == 0:
         return wave
     cutoff = values["filter_cents"] + values["mod_env_to_filter"] * modulation_envelope(values, key, coarse)
@@ -185,7 +190,7 @@ def held_note(bank: SoundBank, region: Region, key: int, count: int, rate_hz: in
     wave = wave * volume_envelope(values, key, len(wave), rate_hz)
     if values["mod_lfo_to_volume"]:
         swing_db = values["mod_lfo_to_volume"] / 10.0 * oscillator(values, "mod_lfo", seconds[: len(wave)])
-        wave = wave * (10.0 ** (-swing_db / 20.0)).astype(np.float32)
+        wave = wave * (10.0 ** (swing_db / 20.0)).astype(np.float32)
     return wave * np.float32(10.0 ** (-EMU_ATTENUATION * values["attenuation"] / 200.0))
 
 

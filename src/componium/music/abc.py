@@ -63,6 +63,8 @@ def _tune(lines: list[tuple[int, str]]) -> Score:
     for number, line in lines:
         try:
             found = re.match(r"([A-Za-z]):(?![|:])(.*)", line)
+            if (not found or found[1] in "LMQ") and re.search(r"\d{10}", line):
+                raise BadInput("a number has more than 9 digits")
             if found and found[1] == "V":
                 name = found[2].split()[0] if found[2].split() else "1"
                 told = re.search(r"(?:name|nm)=\"?([^\"]*)\"?", found[2])

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from componium.music.errors import BadInput
 from componium.music.keys import Key
 from componium.music.score import KeySignature, Tempo
 from componium.music.score import TimeSignature as Meter
+
+LONGEST_BEATS = 4096
 
 
 @dataclass
@@ -59,6 +62,8 @@ class Voice:
         if left:
             length, self.tuplet = length * ratio, (ratio, left - 1)
         length, self.broken = length * self.broken, Fraction(1)
+        if length > LONGEST_BEATS:
+            raise BadInput(f"a note of more than {LONGEST_BEATS} beats is no music")
         self.bar.sounds.append(Sound(self.bar.length, length, pitches, fermata=self.fermata))
         self.bar.length += length
         self.fermata = False

@@ -24,6 +24,7 @@ METADATA_KEYS = ("title", "artist", "album", "date", "genre", "copyright", "lice
 
 _SUBTYPES = {".wav": {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}, ".flac": {16: "PCM_16", 24: "PCM_24"},
              ".ogg": {16: "VORBIS", 24: "VORBIS", 32: "VORBIS"}}
+_SYSTEM_ERROR = 2  # libsndfile's code for a write that the operating system refused
 _WRITE_BLOCK = 1 << 16  # frames; libsndfile's Vorbis encoder overflows its stack on very long single writes
 
 
@@ -146,6 +147,8 @@ class Audio:
                     for start in range(0, len(frames), _WRITE_BLOCK):
                         file.write(frames[start:start + _WRITE_BLOCK])
             except soundfile.LibsndfileError as error:
+                if error.code == _SYSTEM_ERROR:
+                    raise BadFile(path, "cannot be written: the system refused it (is the disk full?)") from error
                 raise BadFile(path, f"cannot be written as {ending[1:].upper()} at {self.sample_rate_hz} Hz with "
                                     f"{self.channels} channels ({_said(error)})") from error
 

@@ -20,7 +20,7 @@ from typing import Any, overload
 from componium.music.errors import BadFile, BadInput
 from componium.music.files import replacing
 from componium.music.formats import SCORE_EXTENSIONS, write_score
-from componium.music.gather import Gathered, gather
+from componium.music.gather import LIST_NAME, Gathered, gather
 from componium.music.item import UNKNOWN_LICENCE, Item, Later, Progress, Skipped, hash_of_score
 from componium.music.score import Score, bars, length_beats
 from componium.music.theory import pitch_name
@@ -138,7 +138,7 @@ class Corpus(Sequence[Item]):
             raise BadInput(f"format {format!r} is not known: give one of {', '.join(SCORE_EXTENSIONS)}")
         folder = Path(folder)
         files = [folder / name for name in _file_names(self._items, extension)]
-        targets = [*files, folder / "corpus.json"]
+        targets = [*files, folder / LIST_NAME]
         existing = [path for path in targets if path.exists()]
         if existing and not force:
             raise BadInput(f"{existing[0]} exists already ({len(existing)} files in all): "
@@ -229,7 +229,7 @@ def _nothing(name: str, sources: Sequence[Source], found: Gathered) -> BadFile |
 
 def _file_names(items: Sequence[Item], extension: str) -> list[str]:
     """Return a safe and different file name for each item."""
-    taken: set[str] = {"corpus.json"}
+    taken: set[str] = {LIST_NAME}
     names = []
     for item in items:
         stem = item.name

@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from componium.music.parallel import Result, read_scores
 from componium.music.score import Score
 
 NO_NOTES = "holds no notes"
+LIST_NAME = "corpus.json"
+"""The list of sources and licences that an export writes beside the files."""
 
 
 @dataclasses.dataclass
@@ -76,7 +79,8 @@ def gather(root: Path, *, progress: Progress | None = None) -> Gathered:
         if progress is not None and number % 50 == 0:
             progress(number / len(files), f"reading {root.name}")
     _gather_slow(slow, source, by_name, found, progress)
-    found.items = [item for name, _ in files for item in by_name.get(name, ())]
+    listed = _listed({path.parent for _, path in files}) if root.is_dir() else {}
+    found.items = [_as_listed(item, listed) for name, _ in files for item in by_name.get(name, ())]
     return found
 
 
@@ -102,8 +106,32 @@ def _files_below(root: Path, found: Gathered) -> list[tuple[str, Path]]:
         subfolders[:] = [name for name in subfolders if not name.startswith((".", "__"))]
         paths = [Path(folder, name) for name in names if not name.startswith(".")]
         files += [(path.relative_to(root).as_posix(), path) for path in paths]
-    found.other_files += sum(path.name == "corpus.json" for _, path in files)  # the list that an export writes
-    return sorted((name, path) for name, path in files if path.name != "corpus.json")
+    found.other_files += sum(path.name == LIST_NAME for _, path in files)
+    return sorted((name, path) for name, path in files if path.name != LIST_NAME)
+
+
+def _listed(folders: Iterable[Path]) -> dict[str, tuple[str, str]]:
+    """Return path -> (source, licence), as the list beside exported files says; a list of others is no list."""
+    listed = {}
+    for folder in folders:
+        try:
+            entries = json.loads((folder / LIST_NAME).read_text(encoding="utf-8"))["items"]
+            for entry in entries:
+                source, licence = entry["source"], entry["licence"]
+                if isinstance(source, str) and isinstance(licence, str) and source and licence:
+                    listed[str(folder / entry["file"])] = (source, licence)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return listed
+
+
+def _as_listed(item: Item, listed: Mapping[str, tuple[str, str]]) -> Item:
+    """Return the item with its listed source and licence; a recording is not read for that."""
+    if item.path is None or item.path not in listed:
+        return item
+    source, licence = listed[item.path]
+    content = vars(item).get("_later") or item.content
+    return dataclasses.replace(item, content=content, source=source, licence=licence)
 
 
 def _pieces(name: str, path: Path, source: str) -> list[Item]:

@@ -197,7 +197,7 @@ def _whole_numbers(pitches: npt.ArrayLike) -> npt.NDArray[np.int16]:
         raise BadInput("a grid is a table of numbers, with as many voices in each step") from None
     if given.ndim != 2 or 0 in given.shape:
         raise BadInput(f"a grid has the shape [steps, voices], not {list(given.shape)}")
-    whole = np.nan_to_num(given, nan=-999.0).astype(np.int16)
+    whole = np.clip(np.nan_to_num(given, nan=-999.0), -999.0, 999.0).astype(np.int16)
     wrong = (whole != given) | (whole < REST) | (whole > 127)
     if np.any(wrong):
         step, voice = np.argwhere(wrong)[0]

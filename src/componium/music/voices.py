@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -72,7 +73,7 @@ def voice_rank(name: str) -> int | None:
         if name == voice.lower():
             return rank
     number = name.removeprefix("voice ")
-    return int(number) - 1 if number != name and number.isdigit() else None
+    return int(number) - 1 if re.fullmatch(r"[1-9]\d{0,2}", number, re.ASCII) and number != name else None
 
 
 def is_monophonic(track: Track) -> bool:

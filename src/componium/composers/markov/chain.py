@@ -9,8 +9,9 @@ next coarser context. The short-term chain does the same with the piece so far (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +104,28 @@ class Level:
         dense = np.zeros((len(place), size), np.float32)
         dense[rows, self.symbols[entries]] = self.counts[entries]
         return dense
+
+
+def pack_levels(levels: Sequence[Level]) -> dict[str, npt.NDArray[Any]]:
+    """Lay levels end to end in four arrays, for a checkpoint."""
+    return {
+        "contexts": np.concatenate([level.contexts for level in levels]),
+        "kinds": np.concatenate([level.kinds for level in levels]).astype(np.uint8),
+        "symbols": np.concatenate([level.symbols for level in levels]),
+        "counts": np.concatenate([level.counts for level in levels]).astype(np.uint32),
+    }
+
+
+def unpack_levels(arrays: Mapping[str, npt.NDArray[Any]], sizes: Sequence[int]) -> Iterator[Level]:
+    """Yield the levels that `pack_levels` laid end to end, of ``sizes`` contexts each."""
+    entry, context = 0, 0
+    for size in sizes:
+        kinds = arrays["kinds"][context:context + size].astype(np.int64)
+        offsets = np.concatenate([[0], np.cumsum(kinds)])
+        stop = entry + int(offsets[-1])
+        yield Level(arrays["contexts"][context:context + size], offsets, arrays["symbols"][entry:stop],
+                    arrays["counts"][entry:stop])
+        entry, context = stop, context + size
 
 
 class BackoffChain:

@@ -26,7 +26,7 @@ some 200 eight-bar chorales a second are composed when asked for hundreds at onc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,7 +35,14 @@ import numpy as np
 import numpy.typing as npt
 
 from componium.composers.markov import mixture, table
-from componium.composers.markov.chain import BackoffChain, Floats, Level, mix_hash, short_term
+from componium.composers.markov.chain import (
+    BackoffChain,
+    Floats,
+    mix_hash,
+    pack_levels,
+    short_term,
+    unpack_levels,
+)
 from componium.composers.markov.compose import compose
 from componium.composers.markov.request import Piece, Rules
 from componium.composers.markov.viewpoints import (
@@ -189,11 +196,7 @@ class Markov:
         if not self.voices:
             return {}, {}
         levels = [level for chain in self.chains.values() for level in chain.levels]
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "contexts": np.concatenate([level.contexts for level in levels]),
-            "kinds": np.concatenate([np.diff(level.offsets) for level in levels]).astype(np.uint8),
-            "symbols": np.concatenate([level.symbols for level in levels]),
-            "counts": np.concatenate([level.counts for level in levels]).astype(np.uint32),
+        arrays = pack_levels(levels) | {
             "weights": self.weights, "ranges": self.ranges, "key_counts": self.key_counts,
             "longest": self.longest,
             "table": self.table, "factors": self.factors,
@@ -218,7 +221,7 @@ class Markov:
             raise BadInput("its counts do not belong to these viewpoints")
         if self.weights.shape != (self.voices * self._depths, len(views) + 1):
             raise BadInput("its weights do not belong to these viewpoints")
-        levels = _split(arrays, sizes)
+        levels = unpack_levels(arrays, sizes)
         for name, view in views.items():
             self.chains[name] = BackoffChain([next(levels) for _ in view], SYMBOLS, self.config.caution)
 
@@ -402,14 +405,3 @@ class Markov:
 def _rows(tokens: Tokens, keep: npt.NDArray[np.bool_]) -> Tokens:
     return Tokens(**{name: values[keep] for name, values in vars(tokens).items()})
 
-
-def _split(arrays: Mapping[str, npt.NDArray[Any]], sizes: Sequence[int]) -> Iterator[Level]:
-    """Yield the levels that `state` laid end to end."""
-    entry, context = 0, 0
-    for size in sizes:
-        kinds = arrays["kinds"][context:context + size].astype(np.int64)
-        offsets = np.concatenate([[0], np.cumsum(kinds)])
-        stop = entry + int(offsets[-1])
-        yield Level(arrays["contexts"][context:context + size], offsets, arrays["symbols"][entry:stop],
-                    arrays["counts"][entry:stop])
-        entry, context = stop, context + size

@@ -14,6 +14,8 @@ import pytest
 
 from componium.composers.markov import Markov, MarkovConfig
 from componium.composers.markov.chain import BackoffChain, ShortTermMemory, mix_hash, short_term
+from componium.composers.markov.compose import Loom
+from componium.composers.markov.request import Piece, Rules
 from componium.composers.markov.viewpoints import REPEAT, SYMBOLS, listen
 from componium.music.errors import BadFile, BadInput, Cancelled
 from componium.music.grid import REST, Grid, from_grid, to_grid
@@ -256,11 +258,16 @@ def test_repeats_are_told_from_holds(choir: Markov) -> None:
 def test_bad_arguments_are_named(choir: Markov) -> None:
     for words, match in [({"bars": 0}, "bars=0"), ({"key": "H"}, "H"), ({"key": "D dorian"}, "major and minor"),
                          ({"ending": "x"}, "ending=x"), ({"temperature": -1.0}, "temperature"),
-                         ({"meter": "4-4"}, "meter=4-4"), ({"key_mask": "hard"}, "key_mask"), ({"seed": -1}, "seed")]:
+                         ({"meter": "4-4"}, "meter=4-4"),
+                         ({"meter": "²/4"}, "meter="), ({"meter": "4/3"}, "meter="),
+                         ({"key_mask": "hard"}, "key_mask"), ({"seed": -1}, "seed")]:
         with pytest.raises(BadInput, match=match):
             choir.generate(**words)
     with pytest.raises(BadInput, match="trained first"):
         Markov().generate()
+    for caution in (0.0, float("nan"), float("inf")):
+        with pytest.raises(BadInput, match="caution"):
+            Markov(MarkovConfig(caution=caution))
     with pytest.raises(BadInput, match="order=9"):
         Markov(MarkovConfig(order=9))
 
@@ -295,7 +302,77 @@ def test_one_note_corpus() -> None:
     assert length_beats(model.generate(bars=2, seed=1, rests=False)) == 8
 
 
+def test_pieces_heard_in_groups_are_heard_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    grids = [chorale(n, steps) for n, steps in enumerate((64, 16, 48, 64, 32))]
+    together = listen(grids, 3)
+    monkeypatch.setattr("componium.composers.markov.viewpoints.TOGETHER_CELLS", 200)
+    apart = listen(grids, 3)
+    for name in vars(together):
+        assert len(getattr(together, name)) == len(getattr(apart, name))
+        for piece in range(len(grids)):
+            one, other = getattr(together, name)[together.piece == piece], getattr(apart, name)[apart.piece == piece]
+            assert (one == other).all()
+
+
+def test_no_voice_stands_still(singer: Markov) -> None:
+    """A voice stays on a pitch for twice its longest note at most, struck again or not."""
+    for score in singer.generate_many(count=30, bars=16, seed=2, temperature=0.1, phrase_bars=0, ending="open"):
+        pitches = to_grid(score, voice_count=1).pitches[:, 0].astype(int)
+        changes = np.flatnonzero(np.diff(pitches) != 0)
+        runs = np.diff(np.concatenate([[-1], changes, [len(pitches) - 1]]))
+        sounding = pitches[np.concatenate([changes, [len(pitches) - 1]])] >= 0
+        assert runs[sounding].max() <= 2 * singer.longest[0]
+
+
+def _loom(model: Markov, particles: int) -> Loom:
+    piece = Piece.asked(model, bars=2, meter=None, key="C major", ending="authentic", phrase_bars=0, tempo_bpm=None,
+                        prompt=None)
+    return Loom(model, piece, Rules(particles=particles), [np.random.default_rng(0)], model.factors)
+
+
+def test_particles_that_must_break_a_rule_lose_weight(choir: Markov) -> None:
+    loom = _loom(choir, 2)
+    wanted, otherwise = np.array([[True, False], [False, False]]), np.ones((2, 2), np.bool_)
+    assert loom._kept(wanted, otherwise).tolist() == [[True, False], [True, True]]
+    assert loom.log_weight[0] == 0 > loom.log_weight[1]
+
+
+def test_weights_start_anew_after_a_selection(choir: Markov) -> None:
+    loom = _loom(choir, 4)
+    for _ in range(4):
+        loom.grow()
+    loom.log_weight = np.array([0.0, -50.0, -50.0, -50.0])
+    loom._select()
+    assert (loom.log_weight == 0).all()
+    assert (loom.cells[:4] == loom.cells[:4, :1]).all(), "all are copies of the heavy one"
+    assert (loom.ear.before == loom.ear.before[:1]).all()
+
+
 # the table
+
+
+def test_forbidding_a_repeat_leaves_long_notes(singer: Markov, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    singer.write_table(path)
+    _edit(path, {("G", "G"): "0"})
+    again, longest = 0, 0.0
+    for score in singer.generate_many(count=40, bars=8, seed=1, key="C major", phrase_bars=0, ending="open",
+                                      table=str(path)):
+        notes = sorted(score.tracks[0].notes, key=lambda n: n.time)
+        again += sum(a.pitch % 12 == 7 and a.pitch == b.pitch for a, b in itertools.pairwise(notes))
+        longest = max([longest, *(n.duration for n in notes if n.pitch % 12 == 7)])
+    assert again == 0
+    assert longest >= 1.0
+
+
+def test_full_disk_leaves_no_half_table(singer: Markov, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(BadFile, match="No space left"):
+        singer.write_table(tmp_path / "table.csv")
+    assert not list(tmp_path.iterdir())
 
 
 def test_table_round_trip_changes_nothing(singer: Markov, tmp_path: Path) -> None:

@@ -25,14 +25,14 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STAFFORD = np.uint64(0xBF58476D1CE4E5B9)
 
 
-def mix_hash(hashes: Hashes, feature: npt.NDArray[np.int64]) -> Hashes:
+def mix_hash(hashes: Hashes, feature: npt.NDArray[np.integer[Any]]) -> Hashes:
     """Fold one feature into context hashes (multiply and xor-shift, after Stafford's variant of MurmurHash3).
 
     Args:
         hashes: [N] hashes so far (zeros to begin with).
-        feature: [N] small integers, at least -1000.
+        feature: [N] integers.
     """
-    mixed = (hashes * _GOLDEN) ^ (feature + 1000).astype(np.uint64)
+    mixed = (hashes * _GOLDEN) ^ (feature.astype(np.int64) + 1000).astype(np.uint64)
     mixed ^= mixed >> np.uint64(29)
     mixed *= _STAFFORD
     mixed ^= mixed >> np.uint64(32)

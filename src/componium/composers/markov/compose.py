@@ -1,4 +1,8 @@
-"""How `markov` composes: many pieces grow side by side, voice by voice, under the masks of their plans."""
+"""How `markov` composes: many pieces grow side by side, voice by voice, under the masks of their plans.
+
+A little over the usual length: the masks read the state of the pieces at every turn and would have to be handed all
+of it elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +51,10 @@ TOGETHER_STEPS = 512 * 128
 SOFT = 0.05
 """What a note outside of the key is worth with ``key_mask="soft"``."""
 
+STILL = 2
+"""How many of its longest notes a voice may stay on one pitch, struck again or not."""
+BROKEN_RULE_NATS = 4.0
+"""What a particle loses where crossing voices or moving in parallels is all that is left."""
 STRETCH = 7
 """By how many semitones a voice may leave its range for a note of a cadence."""
 
@@ -116,6 +124,7 @@ class Loom:
         self.cells = np.full((piece.steps, self.count, self.voices), REST, np.int64)
         self.moved = np.zeros((piece.steps, self.count, self.voices), np.bool_)
         self.log_weight = np.zeros(self.count)
+        self.still = np.zeros((self.count, self.voices), np.int64)  # steps since a voice last changed its pitch
 
     def grow(self) -> None:
         """Add one step to every piece: from the prompt while there is one, then drawn."""
@@ -131,6 +140,7 @@ class Loom:
                 symbols = self._draw(step, voice, anchor, features, recent)
                 self._write(step, voice, symbols, anchor, before)
             self.recent.remember(voice, recent, symbols)
+        self.still = np.where(self.cells[step] == self.ear.before, self.still + 1, 1)
         self.ear.advance(self.cells[step], self.moved[step])
         if self.rules.particles > 1 and step >= self.start and (step + 1) % self.beat_steps == 0:
             self._select()
@@ -151,7 +161,7 @@ class Loom:
         if (rows != np.arange(self.count)).any():
             self.ear.reorder(rows)
             self.recent.reorder(rows)
-            self.cells, self.moved = self.cells[:, rows], self.moved[:, rows]
+            self.cells, self.moved, self.still = self.cells[:, rows], self.moved[:, rows], self.still[rows]
 
     def _told(self, step: int, voice: int, anchor: Ints) -> Ints:
         given = self.piece.given
@@ -179,13 +189,13 @@ class Loom:
         else:
             opinions[:, -1], depth = 1.0 / SYMBOLS, np.zeros(self.count, np.int64)
         np.log(np.maximum(opinions, mixture.FLOOR, out=opinions), out=opinions)
-        favour = table.log_factors(self.factors, features, self.names, self.ear.before[:, voice], SYMBOLS)
+        edits = table.log_factors(self.factors, features, self.names, self.ear.before[:, voice], SYMBOLS)
         allowed, cost = self._allowed(step, voice, anchor)
-        favour = cost if favour is None else favour if cost is None else favour + cost
+        favour = cost if edits is None else edits if cost is None else edits + cost
         weights = model.weights[voice * model._depths + depth]
         temperature = max(self.rules.temperature, 0.02)
         if self.rules.particles > 1:
-            free = mixture.mix(opinions, weights, np.ones_like(allowed), temperature)
+            free = mixture.mix(opinions, weights, np.ones_like(allowed), temperature, edits)
             self.log_weight += np.log(np.maximum((free * allowed).sum(axis=1), mixture.FLOOR))
         chances = mixture.mix(opinions, weights, allowed, temperature, favour)
         running = np.cumsum(chances, axis=1)
@@ -209,17 +219,22 @@ class Loom:
         if voice and not self.rules.crossing:
             above = self.cells[step, :, :voice]
             ceiling = np.where(above >= 0, above, 127).min(axis=1)
-            fits = _first_possible(fits & (pitch <= ceiling[:, None]), fits)
+            fits = self._kept(fits & (pitch <= ceiling[:, None]), fits)
         if self.voices > 1 and self.rules.sonorities:
             fits = _first_possible(fits & np.take_along_axis(self._heard(step, voice), pitch % 12, axis=1), fits)
         if voice and step and not self.rules.parallels:
-            fits = _first_possible(fits & ~self._parallel(step, voice, pitch), fits)
+            fits = self._kept(fits & ~self._parallel(step, voice, pitch), fits)
         allowed = self._ways(step, fits, voice, bound)
         if self.rules.key_mask != "soft":
             return allowed, None
         cost = np.zeros(allowed.shape, np.float32)
         cost[:, :REST_SYMBOL] = np.where(in_key, 0.0, np.log(SOFT))
         return allowed, cost
+
+    def _kept(self, wanted: Flags, otherwise: Flags) -> Flags:
+        """Return `_first_possible`; particles that have to break the rule lose weight."""
+        self.log_weight[~wanted.any(axis=1)] -= BROKEN_RULE_NATS
+        return _first_possible(wanted, otherwise)
 
     def _classes(self, step: int, voice: int) -> tuple[Flags, Flags]:
         """Return [B, 12] pitch classes that the plans allow, and [B] whether they bind this step to a chord."""
@@ -267,6 +282,11 @@ class Loom:
         others = allowed.copy()
         others[over, SAME] = False
         allowed = _first_possible(others, allowed)
+        others = allowed.copy()
+        others[:, [SAME, REPEAT]] = False
+        still = (before >= 0) & (self.still[:, voice] >= STILL * self.model.longest[voice])
+        moves = still & others[:, :REST_SYMBOL].any(axis=1)
+        allowed[moves] = others[moves]
         allowed[hold] = False
         allowed[hold, SAME] = True
         stuck = ~allowed.any(axis=1)

@@ -70,6 +70,9 @@ from componium.music.score import Score
 EVEN = 1e-4
 """Share of probability that is spread evenly over all pitches and the rest, so that nothing is impossible."""
 CHUNK_TOKENS = 40_000
+"""How many cells are judged at a time."""
+MOST_ASIDE_TOKENS = 60_000
+"""The weights need no more cells than this to be learned from."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class Markov:
             raise BadInput(f"order={self.config.order}: the order has to be between 0 and 8")
         if self.config.texture not in ("auto", "melody", "chorale"):
             raise BadInput(f"texture={self.config.texture}: the texture is auto, melody or chorale")
-        if not 1 <= self.config.steps_per_beat <= 48 or self.config.caution <= 0:
+        if not 1 <= self.config.steps_per_beat <= 48 or not 0 < self.config.caution < np.inf:
             raise BadInput("steps_per_beat has to be between 1 and 48, and caution above 0")
         self.provenance: dict[str, Any] = {}
         self.figures: dict[str, Any] = {}
@@ -148,7 +151,7 @@ class Markov:
 
     def _learn_weights(self, grids: Sequence[Grid], tokens: Tokens, progress: Progress) -> None:
         """Set every seventh piece aside, count the others, and fit the weights on those set aside."""
-        aside = np.arange(len(grids)) % 7 == 3
+        aside = np.arange(len(grids)) % max(7, tokens.piece.size // MOST_ASIDE_TOKENS) == 3
         held = np.flatnonzero(aside[tokens.piece])
         if aside.sum() < 2 or len(held) < 400:
             return

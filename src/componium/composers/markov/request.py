@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -103,8 +104,7 @@ def _check_form(bars: int, ending: str, phrase_bars: int) -> None:
 
 
 def _read_meter(meter: str) -> tuple[int, int]:
-    parts = meter.split("/")
-    if len(parts) != 2 or not all(p.isdigit() for p in parts) or int(parts[1]) not in (1, 2, 4, 8, 16) \
-            or not 1 <= int(parts[0]) <= 32:
+    found = re.fullmatch(r"([0-9]{1,2})/(1|2|4|8|16)", meter)
+    if found is None or not 1 <= int(found[1]) <= 32:
         raise BadInput(f"meter={meter}: a meter is written like 4/4, 3/4 or 6/8")
-    return int(parts[0]), int(parts[1])
+    return int(found[1]), int(found[2])

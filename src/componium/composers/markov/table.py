@@ -8,10 +8,9 @@ can be forbidden or favoured without learning anything anew.
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from componium.composers.markov.chain import Floats
 from componium.composers.markov.viewpoints import REPEAT, REST_SYMBOL, SAME, SPAN, Tokens
 from componium.music.errors import BadFile
+from componium.music.files import replacing
 from componium.music.theory import PITCH_NAMES
 
 COLUMNS = ("mode", "voice", "from", "to", "count", "probability")
@@ -58,18 +58,12 @@ def write(counts: Counts, factors: Floats, path: Path) -> None:
     """Write the table, edits included, as CSV; rows with probability 0 are left out."""
     edited = learned(counts) * factors
     edited /= np.maximum(edited.sum(axis=-1, keepdims=True), 1e-12)
-    try:
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent or Path())
-        with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for mode, voice, start, to in np.argwhere(edited > 0):
-                writer.writerow([MODES[mode], voice + 1, PITCH_NAMES[start], PITCH_NAMES[to],
-                                 counts[mode, voice, start, to], f"{edited[mode, voice, start, to]:.{DIGITS}f}"])
-        Path(partial).chmod(0o644)
-        os.replace(partial, path)
-    except OSError as error:
-        raise BadFile(path, f"cannot be written ({error.strerror or error})") from error
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for mode, voice, start, to in np.argwhere(edited > 0):
+            writer.writerow([MODES[mode], voice + 1, PITCH_NAMES[start], PITCH_NAMES[to],
+                             counts[mode, voice, start, to], f"{edited[mode, voice, start, to]:.{DIGITS}f}"])
 
 
 def read(counts: Counts, path: Path) -> Floats:
@@ -113,7 +107,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def log_factors(factors: Floats, features: npt.NDArray[np.int64], names: Sequence[str],
+def log_factors(factors: Floats, features: npt.NDArray[np.integer[Any]], names: Sequence[str],
                 before: npt.NDArray[np.int64], symbols: int) -> Floats | None:
     """Return what the edits add to each symbol's score [N, symbols]; None if nothing was edited.
 

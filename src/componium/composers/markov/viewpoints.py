@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +99,8 @@ def short_term_viewpoint(voices: int) -> Viewpoint:
             ("chord_before",))
 
 
-def hashes_of(viewpoint: Viewpoint, features: Ints, names: Sequence[str], start: Hashes | None = None) -> list[Hashes]:
+def hashes_of(viewpoint: Viewpoint, features: npt.NDArray[np.integer[Any]], names: Sequence[str],
+              start: Hashes | None = None) -> list[Hashes]:
     """Hash the contexts of a viewpoint.
 
     Args:
@@ -231,7 +233,7 @@ def _word(chord: Ints) -> Ints:
     word = np.zeros(len(chord), np.int64)
     for voice in range(chord.shape[1]):
         word = word * 256 + (chord[:, voice] + 128)
-    return word
+    return word.astype(np.int32).astype(np.int64)  # four bytes hold four voices
 
 
 def moved_cells(grid: Grid) -> Flags:
@@ -259,7 +261,7 @@ class Tokens:
         moved: [N] whether the cell began something.
     """
 
-    features: Ints
+    features: npt.NDArray[np.int32]
     symbols: Ints
     anchors: Ints
     cells: Ints
@@ -270,8 +272,12 @@ class Tokens:
     moved: Flags
 
 
+TOGETHER_CELLS = 250_000
+"""How many cells, padding included, are heard at a time."""
+
+
 def listen(grids: Sequence[Grid], memory: int, keys: Ints | None = None, steps: int | None = None) -> Tokens:
-    """Hear whole pieces and return all their cells.
+    """Hear whole pieces and return all their cells; pieces of similar length are heard together.
 
     Args:
         grids: pieces of equally many voices and steps a beat.
@@ -279,6 +285,20 @@ def listen(grids: Sequence[Grid], memory: int, keys: Ints | None = None, steps: 
         keys: [B] given keys, heard if None.
         steps: only the first steps (all if None).
     """
+    lengths = np.array([len(g) if steps is None else min(len(g), steps) for g in grids])
+    parts, group = [], np.zeros(0, np.int64)
+    for piece in np.argsort(-lengths, kind="stable"):
+        if len(group) and (len(group) + 1) * lengths[group[0]] * grids[0].voice_count > TOGETHER_CELLS:
+            parts.append(_listen_together(grids, group, memory, keys, steps))
+            group = group[:0]
+        group = np.append(group, piece)
+    parts.append(_listen_together(grids, group, memory, keys, steps))
+    return Tokens(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+
+
+def _listen_together(corpus: Sequence[Grid], group: Ints, memory: int, keys: Ints | None, steps: int | None) -> Tokens:
+    """Hear the pieces of ``corpus`` whose numbers are in ``group``, side by side."""
+    grids = [corpus[piece] for piece in group]
     voices, longest = grids[0].pitches.shape[1], max(len(g.pitches) for g in grids)
     longest = longest if steps is None else min(steps, longest)
     cells = np.full((longest, len(grids), voices), NOTHING, np.int64)
@@ -286,9 +306,9 @@ def listen(grids: Sequence[Grid], memory: int, keys: Ints | None = None, steps: 
     for index, grid in enumerate(grids):
         stop = min(longest, len(grid.pitches))
         cells[:stop, index], moved[:stop, index] = grid.pitches[:stop], moved_cells(grid)[:stop]
-    ear = Listener(len(grids), voices, memory, Metre.of(grids), keys)
+    ear = Listener(len(grids), voices, memory, Metre.of(grids), None if keys is None else keys[group])
     shape = (longest, voices, len(grids))
-    features = np.zeros((*shape, len(feature_names(memory))), np.int64)
+    features = np.zeros((*shape, len(feature_names(memory))), np.int32)
     symbols, anchors, before = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for step in range(longest):
         for voice in range(voices):
@@ -307,4 +327,4 @@ def listen(grids: Sequence[Grid], memory: int, keys: Ints | None = None, steps: 
         return np.asarray(np.moveaxis(values, 2, 0)[keep])
 
     return Tokens(pick(features), pick(symbols), pick(anchors), pick(np.moveaxis(cells, 2, 1)), pick(before),  # type: ignore[arg-type]
-                  piece[keep], step_of[keep], voice_of[keep], pick(np.moveaxis(moved, 2, 1)))  # type: ignore[arg-type]
+                  group[piece[keep]], step_of[keep], voice_of[keep], pick(np.moveaxis(moved, 2, 1)))  # type: ignore[arg-type]

@@ -229,6 +229,15 @@ def test_what_the_protocol_cannot_hold_is_skipped_with_its_reason(rows, reason):
         evaluate(Holds(), [odd])
 
 
+def test_a_melody_is_no_four_part_piece_unless_the_benchmark_format_says_so():
+    melody = item("melody", [[72, -1, -1, -1], [74, -1, -1, -1]])
+    as_score = Item(name="tune", kind="score", content=melody.content, hash=melody.hash)
+    report = evaluate(Holds(), [melody, STILL, as_score])
+    assert [piece.name for piece in report.pieces] == ["melody", "still"]
+    assert [(each.name, each.reason) for each in report.skipped] == [
+        ("tune", "it has 1 of the 4 voices; try --protocol native")]
+
+
 def test_a_recording_is_skipped():
     sound = Item(name="take 1", kind="audio", content=Audio(np.zeros((1, 8), np.float32), 44100))
     with pytest.raises(BadInput, match="recording, not a score"):

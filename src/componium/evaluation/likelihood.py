@@ -119,6 +119,9 @@ def chorale_grid(item: Item) -> Grid:
                        f"({LOWEST_PITCH} to {HIGHEST_PITCH} and rest)")
     if not sounding.size:
         raise BadInput("it holds no notes")
+    silent_voices = int((grid.pitches == REST).all(axis=0).sum())
+    if item.grid is None and silent_voices:  # rests all along are so easy to foretell that they flatter the figures
+        raise BadInput(f"it has {VOICES - silent_voices} of the {VOICES} voices; try --protocol native")
     return Grid.from_pitches(grid.pitches)
 
 

@@ -141,10 +141,10 @@ def test_the_page_plays_and_follows_in_a_browser(run, folder, little_corpus):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto((folder / "d" / "index.html").as_uri())
-        page.wait_for_function("sound.readyState > 1")
+        page.wait_for_function("() => sound.readyState > 1")
         box = page.locator(".plot.roll").bounding_box()
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 5)
-        page.wait_for_function("document.querySelectorAll('.on').length > 0 && !sound.paused")
+        page.wait_for_function("() => document.querySelectorAll('.on').length > 0 && !sound.paused")
         assert page.evaluate("parseFloat(heads[0].style.left)") > 45
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert not troubles and not [url for url in asked[1:] if not url.startswith("data:")]

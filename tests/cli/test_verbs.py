@@ -40,6 +40,7 @@ def test_words_are_divided_into_paths_and_settings(folder):
     (["grammar", "exmple=blues"], ["'exmple'", "did you mean example?"]),
     (["grammar", "iterations=many"], ["iterations=many"]),
     (["grammar", "bars=4"], ["--bars 4"]),
+    (["grammar", "temperatur=2"], ["did you mean --temperature?"]),
     (["grammar", "out=a.mid"], ["--out a.mid"]),
     (["grammar", "blues"], ["'blues'", "key=value"]),
     (["soundfont"], ["cannot generate", "turns a score into sound"]),
@@ -76,6 +77,7 @@ def test_training_says_what_was_learned_and_what_next(run, midi, folder):
     (["markov", "midi"], "--out my.markov"),
     (["markov", "nosuch", "--out", "m"], "nosuch"),
     (["markov", "chorals", "--out", "m"], "did you mean chorales?"),
+    (["midi", "markov", "--out", "m"], "the model comes first"),
     (["markov", "midi", "ordr=2", "--out", "m"], "did you mean order?"),
     (["markov", "midi", "--out", "midi"], "is not a model, so it is never replaced"),
     (["markov", "midi", "--budget", "soon", "--out", "m"], "soon"),
@@ -193,6 +195,9 @@ def test_performing_writes_sound_of_the_stated_loudness(run, folder, chorales, p
     assert sound.loudness_lufs == pytest.approx(-20, abs=0.3) and sound.peak_db <= -0.9
     assert sound.channels == 2 and sound.seconds > 24
     assert "--force" in run("perform", "a.mid", "--out", "a.wav").stderr
+    assert "LUFS" not in result.stderr
+    loud = run("perform", "a.mid", "--lufs", -3, "--out", "loud.wav")
+    assert loud.exit_code == 0 and "-3 LUFS cannot be reached" in loud.stderr
 
 
 def test_parts_have_instruments_gains_places_and_stems(run, folder, chorales, player):
@@ -207,7 +212,7 @@ def test_parts_have_instruments_gains_places_and_stems(run, folder, chorales, pl
     assert right < 1e-3 < left
     assert (folder / "a.wav").exists()
     again = run("perform", "a.mid", "--stems", "stems", "--out", "b.wav")
-    assert again.exit_code == 1 and "stems" in again.stderr and not (folder / "b.wav").exists()
+    assert again.exit_code == 1 and "--stems DIR" in again.stderr and not (folder / "b.wav").exists()
 
 
 @pytest.mark.parametrize(("words", "told"), [

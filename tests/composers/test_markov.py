@@ -226,8 +226,19 @@ def test_continue_fills_the_bar_and_adds_bars(choir: Markov) -> None:
 
 
 def test_prompt_longer_than_the_piece(choir: Markov) -> None:
-    with pytest.raises(BadInput, match="more bars"):
-        choir.generate(bars=2, prompt=from_grid(chorale(1)))
+    for bars in (2, 4):
+        with pytest.raises(BadInput, match="more bars"):
+            choir.generate(bars=bars, prompt=from_grid(chorale(1)))
+
+
+def test_of_a_long_prompt_only_the_end_is_heard(choir: Markov, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = chorale(1, 256)
+    prompt = from_grid(Grid(whole.pitches, whole.held, pickup_steps=4, key=whole.key))
+    monkeypatch.setattr("componium.composers.markov.request.HEARD_STEPS", 64)
+    for score in (choir.continue_(prompt, bars=3, seed=2), choir.generate(bars=19, prompt=prompt, seed=2)):
+        assert length_beats(score) == 1 + 19 * 4
+        assert [(n.time, n.pitch) for n in voices(score)[0].notes if n.time < 64] \
+            == [(n.time, n.pitch) for n in voices(prompt)[0].notes]
 
 
 def test_melody_ends_on_the_tonic_and_rests_can_be_forbidden(singer: Markov) -> None:
@@ -277,6 +288,12 @@ def test_nothing_to_learn_from() -> None:
         Markov().fit([])
     with pytest.raises(BadInput, match="none of the 1"):
         Markov().fit([Item(name="empty", kind="score", content=new_score())])
+    drums = new_score()
+    drums.tracks.append(Track("kit", 0, True))
+    drums.tracks[0].notes.append(Note(0.0, 1.0, 36, 80))
+    for texture, reason in (("auto", "drums say nothing"), ("chorale", "four voices")):
+        with pytest.raises(BadInput, match=reason):
+            Markov(MarkovConfig(texture=texture)).fit([Item(name="kit", kind="score", content=drums)])
 
 
 def test_progress_can_cancel(choir: Markov) -> None:

@@ -10,7 +10,7 @@ import typer
 from componium.cli.flags import Force, Settings
 from componium.cli.outputs import SOUNDS, check_file, extension_of, out_path
 from componium.cli.settings import pairs_only
-from componium.cli.show import new_app, progress_bar, say
+from componium.cli.show import new_app, progress_bar, say, warn
 from componium.music.errors import BadFile, BadInput
 
 app = new_app()
@@ -69,6 +69,8 @@ def perform(
         sound.write(path, metadata={"title": file.stem, "software": "Componium"})
     say(f"wrote {path}: {sound.seconds:.1f} s, {sound.sample_rate_hz} Hz, "
         f"{sound.loudness_lufs:.1f} LUFS, peak {sound.peak_db:.1f} dB")
+    if sound.loudness_lufs < lufs - 0.5:
+        warn(f"{lufs:g} LUFS cannot be reached without clipping; this is as loud as it gets")
     if stems is not None:
         say(f"wrote {len(list(stems.glob('*.wav')))} files to {stems}")
 
@@ -95,6 +97,7 @@ def check_stems(folder: Path | None, *, force: bool) -> None:
     """Raise `BadFile` where stems would replace sounds or cannot be written."""
     if folder is None:
         return
-    check_file(folder / "mix.wav", force=force)
     if not force and folder.is_dir() and any(folder.glob("*.wav")):
-        raise BadFile(folder, "holds sounds already; --force replaces those of the same name")
+        raise BadFile(folder, "holds sounds already; --force replaces those of the same name, --stems DIR takes "
+                              "another folder")
+    check_file(folder / "mix.wav", force=force)

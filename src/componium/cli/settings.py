@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -107,6 +108,10 @@ def _read(pairs: Mapping[str, str], types: Mapping[str, Any], owner: str) -> dic
     flags = [key for key in pairs if key in (*FLAGS, *OTHER_FLAGS) and key not in types]
     if flags:
         raise BadInput(f"{flags[0]} is a flag: write --{flags[0]} {pairs[flags[0]]}")
+    for key in pairs:
+        meant = [] if key in types else difflib.get_close_matches(key, FLAGS, n=1, cutoff=0.8)
+        if meant:
+            raise BadInput(f"{owner} has no setting {key!r} (did you mean --{meant[0]}?)")
     ready = {key: _from_file(value, types.get(key)) for key, value in pairs.items()}
     return registry.read_settings(ready, types, owner)
 

@@ -107,6 +107,11 @@ def skipped_lines(skipped: Sequence[Any], shown: int = 5) -> list[str]:
     return lines
 
 
+def counted(number: int, thing: str) -> str:
+    """Return ``"1 piece"``, ``"2 pieces"``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def quoted(text: object) -> str:
     """Return a word of a command line, in quotation marks where it needs them."""
     import shlex

@@ -10,7 +10,7 @@ import typer
 
 from componium.cli.flags import Force
 from componium.cli.settings import split_words
-from componium.cli.show import new_app, progress_bar, quoted, say, skipped_lines
+from componium.cli.show import counted, new_app, progress_bar, quoted, say, skipped_lines
 from componium.music.errors import BadInput
 
 app = new_app()
@@ -40,6 +40,8 @@ def train(
     """Let a model learn from your music."""
     from componium import checkpoint, registry
 
+    if model not in registry.models() and ".py:" not in model and Path(model).exists():
+        raise BadInput(f"the model comes first and the music after it: componium train MODEL {quoted(model)} --out DIR")
     cls = registry.model_class(model)
     if not hasattr(cls, "fit"):
         raise BadInput(f"the model {model} does not learn; it works as it is ('componium info {model}' tells how)")
@@ -56,7 +58,7 @@ def train(
     corpus, opened_seconds = open_data(data)
     fit(made, corpus, seed, budget)
     checkpoint.save(made, out, force=force)
-    say(f"read {len(corpus)} pieces in {opened_seconds:.1f} s")
+    say(f"read {counted(len(corpus), 'piece')} in {opened_seconds:.1f} s")
     for line in [*skipped_lines(corpus.skipped), *learned(made)]:
         say(line)
     say(f"saved in {out}")
@@ -96,7 +98,7 @@ def fit(model: Any, corpus: Any, seed: int, budget: str | None) -> None:
 def learned(model: Any) -> list[str]:
     """Return what the model says of what it learned: pieces, time, licence, figures."""
     told = model.provenance
-    lines = [f"learned from {told.get('pieces', '?')} pieces of {told.get('data', 'the data')} "
+    lines = [f"learned from {counted(told.get('pieces', 0), 'piece')} of {told.get('data', 'the data')} "
              f"in {told.get('training_seconds', 0.0):.1f} s"]
     if told.get("licence"):
         lines.append(f"licence of the data: {told['licence']}")

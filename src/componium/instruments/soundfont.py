@@ -6,7 +6,8 @@ looped, filtered and shaped over time. This player reads those instructions and 
 Paper: "SoundFont Technical Specification", version 2.04 (E-mu Systems, 2006). Played: regions by key and velocity,
 tuning, loops, volume and modulation envelopes, low-pass filter, vibrato, pan, release; of MIDI: velocity, volume, pan
 and expression controllers, sustain pedal, pitch bends (two semitones). Not played: the font's own modulators, chorus
-and reverb sends, exclusive classes.
+and reverb sends, exclusive classes. It is a player of its own because symusic 0.5.9's synthesiser plays every velocity
+alike, ends each note at its note-off without a release, and detunes regions tuned by more than a semitone.
 
 Learns from: nothing; the sounds are in the SoundFont, whose licence is the font's own.
 

@@ -258,7 +258,7 @@ def _write_item(item: Item, path: Path) -> None:
 
 
 def _report_lines(summary: dict[str, Any]) -> list[str]:
-    lines = [f"{summary['name']}: {summary['items']} items"]
+    lines = [f"{summary['name']}: {summary['items']} item{'s' * (summary['items'] != 1)}"]
     if summary["scores"]:
         lines.append(f"  {summary['scores']} scores: {summary['bars']} bars, {summary['beats']:g} beats, "
                      f"{summary['notes']} notes")

@@ -18,11 +18,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     Missing parent folders are created. Whatever happens in the block, no half-written file stays.
 
     Raises:
-        BadFile: the file cannot be written there (a folder of that name, no permission, disk full).
+        BadFile: the file cannot be written there (a folder or a device of that name, no permission, disk full).
     """
     target = Path(path)
     if target.is_dir():
         raise BadFile(path, "is a folder, not a file that can be written")
+    if target.exists() and not target.is_file():
+        raise BadFile(path, "is a device or a pipe, which is never replaced; name a file")
     temporary = target.with_name(f".{secrets.token_hex(6)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

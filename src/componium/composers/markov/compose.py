@@ -319,7 +319,7 @@ class Loom:
                 written.markers.append(TextMeta((end - self.start) / beat, PHRASE_END))
         if piece.prompt is None:
             return written
-        return concatenate(piece.prompt, written, self.start / beat)
+        return concatenate(piece.prompt, written, (piece.offset_steps + self.start) / beat)
 
 
 def _first_possible(wanted: Flags, otherwise: Flags) -> Flags:

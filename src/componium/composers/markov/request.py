@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from componium.composers.markov.plan import ENDINGS
@@ -14,6 +14,10 @@ from componium.music.score import Score, tempo_bpm
 
 if TYPE_CHECKING:
     from componium.composers.markov.model import Markov
+
+
+HEARD_STEPS = 2048
+"""How much of a long prompt is listened to: its last 128 bars of 4/4 in 16ths, or a little more."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,17 @@ class Rules:
 
 @dataclass(frozen=True)
 class Piece:
-    """What is asked for: length, metre, key, form, and what it begins with."""
+    """What is asked for: length, metre, key, form, and what it begins with.
+
+    Attributes:
+        steps: length, without what lies before ``offset_steps``.
+        bar_steps, pickup_steps, meter: where the steps fall.
+        key: 0..11 major, 12..23 minor; None leaves it to the seed.
+        ending, phrase_bars, tempo_bpm: see `Markov.generate`.
+        prompt: the music to begin with, as it came.
+        given: the last part of the prompt on a grid, which is listened to.
+        offset_steps: where ``given`` begins in the prompt.
+    """
 
     steps: int
     bar_steps: int
@@ -51,6 +65,7 @@ class Piece:
     tempo_bpm: float
     prompt: Score | None
     given: Grid | None
+    offset_steps: int = 0
 
     def beat_steps(self, steps_per_beat: int) -> int:
         """Return the steps of a felt beat: a dotted quarter in 6/8, 9/8 and 12/8, else one unit of the meter."""
@@ -66,10 +81,12 @@ class Piece:
         if prompt is not None:
             piece = cls.continued(model, prompt, bars=0, key=key, ending=ending, phrase_bars=phrase_bars)
             assert piece.given is not None
-            steps = piece.pickup_steps + bars * piece.bar_steps
-            if len(piece.given) > steps:
-                raise BadInput(f"the prompt is {len(piece.given) / piece.bar_steps:.1f} bars long and the whole piece "
-                               f"is to have {bars}; ask for more bars")
+            pickup = (piece.offset_steps + piece.pickup_steps) % piece.bar_steps
+            steps = pickup + bars * piece.bar_steps - piece.offset_steps
+            if len(piece.given) >= steps:
+                long = (len(piece.given) + piece.offset_steps) / piece.bar_steps
+                raise BadInput(f"the prompt is {long:.1f} bars long and the whole piece is to have {bars} bars; ask "
+                               "for more bars")
             return cls(**{**vars(piece), "steps": steps})
         numerator, denominator = model.meter if meter is None else _read_meter(meter)
         bar_steps = numerator * 4 * model.config.steps_per_beat // denominator
@@ -88,10 +105,17 @@ class Piece:
             _check_form(bars, ending, phrase_bars)
         given = model._judged(score)
         bar_steps = max(given.numerator * 4 * given.steps_per_beat // given.denominator, 1)
-        full = -(-max(len(given) - given.pickup_steps, 0) // bar_steps)
         number = whole_key(given) if key is None else key_number(key)
-        return cls(given.pickup_steps + (full + bars) * bar_steps, bar_steps, given.pickup_steps,
-                   (given.numerator, given.denominator), number, ending, phrase_bars, tempo_bpm(score), score, given)
+        cut = 0
+        if len(given) > HEARD_STEPS:
+            cut = (len(given) - HEARD_STEPS - given.pickup_steps) // bar_steps * bar_steps + given.pickup_steps
+            held = given.held[cut:].copy()
+            held[0] = False
+            given = replace(given, pitches=given.pitches[cut:], held=held, pickup_steps=0, fermatas=())
+        pickup = given.pickup_steps
+        steps = pickup + (-(-max(len(given) - pickup, 0) // bar_steps) + bars) * bar_steps
+        return cls(steps, bar_steps, pickup, (given.numerator, given.denominator), number, ending, phrase_bars,
+                   tempo_bpm(score), score, given, cut)
 
 
 def _check_form(bars: int, ending: str, phrase_bars: int) -> None:

@@ -32,10 +32,14 @@ def grids_of(items: Sequence[Item], texture: str, steps_per_beat: int) -> list[G
     if texture == "auto":
         four = sum(_has_four_voices(item) for item in scores)
         texture = "chorale" if four * 2 > len(scores) else "melody"
-    grids = [grid for grid in (_grid(item, texture, steps_per_beat) for item in scores) if grid is not None]
+    grids, reasons = [], []
+    for item in scores:
+        try:
+            grids.append(_grid(item, texture, steps_per_beat))
+        except ComponiumError as error:
+            reasons.append(f"{item.name}: {error}")
     if not grids:
-        raise BadInput(f"none of the {len(scores)} scores can be read as a {texture}; try texture="
-                       f"{'melody' if texture == 'chorale' else 'chorale'}")
+        raise BadInput(f"none of the {len(scores)} scores can be read as a {texture} ({reasons[0]})")
     return grids
 
 
@@ -47,17 +51,14 @@ def _has_four_voices(item: Item) -> bool:
     return len(parts) == CHORALE_VOICES and all(is_monophonic(part) for part in parts)
 
 
-def _grid(item: Item, texture: str, steps_per_beat: int) -> Grid | None:
+def _grid(item: Item, texture: str, steps_per_beat: int) -> Grid:
+    """Return a piece as a grid; raises `ComponiumError` where it has another texture or nothing to sing."""
     if texture == "chorale" and not _has_four_voices(item):
-        return None
+        raise BadInput("it does not have four voices, each on a track of its own; texture=melody takes its top line")
     if texture == "chorale" and item.grid is not None and item.grid.steps_per_beat == steps_per_beat:
         return item.grid
     assert isinstance(item.content, Score)
-    try:
-        grid = prompt_grid(item.content, CHORALE_VOICES if texture == "chorale" else 1, steps_per_beat)
-    except ComponiumError:
-        return None
-    return grid if (grid.pitches >= 0).any() else None
+    return prompt_grid(item.content, CHORALE_VOICES if texture == "chorale" else 1, steps_per_beat)
 
 
 def prompt_grid(score: Score, voice_count: int, steps_per_beat: int) -> Grid:
@@ -68,13 +69,11 @@ def prompt_grid(score: Score, voice_count: int, steps_per_beat: int) -> Grid:
     """
     if not note_count(score):
         raise BadInput("the score has no notes")
-    if voice_count > 1:
-        grid = to_grid(score, steps_per_beat=steps_per_beat, voice_count=voice_count)
-    else:
-        grid = to_grid(_melody_of(score), steps_per_beat=steps_per_beat, voice_count=1)
-    if not (grid.pitches >= 0).any():
+    if not any(len(track.notes) for track in score.tracks if not track.is_drum):
         raise BadInput("the score has no notes with a pitch (drums say nothing to a melody)")
-    return grid
+    if voice_count > 1:
+        return to_grid(score, steps_per_beat=steps_per_beat, voice_count=voice_count)
+    return to_grid(_melody_of(score), steps_per_beat=steps_per_beat, voice_count=1)
 
 
 def _melody_of(score: Score) -> Score:

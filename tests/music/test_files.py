@@ -1,0 +1,30 @@
+"""Writing: complete or absent, and never in place of what is no file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from componium.music.errors import BadFile
+from componium.music.files import replacing
+
+
+def test_a_file_is_complete_or_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.txt"
+    with replacing(target) as temporary:
+        temporary.write_text("one")
+    with pytest.raises(ZeroDivisionError), replacing(target) as temporary:
+        temporary.write_text("half")
+        _ = 1 / 0
+    assert target.read_text() == "one" and list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadFile, match="device or a pipe"), replacing(tmp_path / "pipe") as temporary:
+        temporary.write_text("x")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and list(tmp_path.iterdir()) == [tmp_path / "pipe"]

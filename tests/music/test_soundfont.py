@@ -46,6 +46,16 @@ def test_well_known_fonts_of_the_system_go_first(places: Path) -> None:
     assert (found.name, found.licence) == ("FluidR3_GM", "MIT")
 
 
+def test_a_link_has_the_name_and_licence_of_its_font(places: Path) -> None:
+    (places / "system").mkdir()
+    try:
+        (places / "system/default-GM.sf2").symlink_to(font(places / "elsewhere/TimGM6mb.sf2"))
+    except OSError:
+        pytest.skip("this system makes no links")
+    found = find_soundfont()
+    assert (found.name, found.licence) == ("TimGM6mb", "GPL-2.0")
+
+
 def test_none_at_all_says_how_to_get_one(places: Path) -> None:
     with pytest.raises(MissingExtra) as caught:
         find_soundfont()

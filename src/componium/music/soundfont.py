@@ -119,5 +119,6 @@ def _is_soundfont(place: Path) -> bool:
 
 
 def _described(place: Path, source: str) -> SoundFontFile:
-    licence = next((text for start, text in _LICENCES.items() if place.stem.startswith(start)), "unknown")
-    return SoundFontFile(place, place.stem, licence, source)
+    real = place.resolve()  # a system's default font is a link to one that has a name and a licence
+    licence = next((text for start, text in _LICENCES.items() if real.stem.startswith(start)), "unknown")
+    return SoundFontFile(place, real.stem, licence, source)

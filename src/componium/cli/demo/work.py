@@ -104,10 +104,9 @@ def write(out: Path, lesson: Lesson, sound: Performance, asked: Asked, *, force:
             checkpoint.save(lesson.model, out / MODEL, force=force)
             for name in FILES:
                 (Path(made) / name).replace(out / name)
-    except BaseException:
-        if not any(out.iterdir()):
+    finally:
+        if not any(out.iterdir()):  # stopped or failed: a folder that was made for nothing goes again
             out.rmdir()
-        raise
 
 
 def make_files(folder: Path, lesson: Lesson, sound: Performance, asked: Asked) -> None:

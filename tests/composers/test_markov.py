@@ -21,7 +21,7 @@ from componium.music.errors import BadFile, BadInput, Cancelled
 from componium.music.grid import REST, Grid, from_grid, to_grid
 from componium.music.item import Item
 from componium.music.keys import Key
-from componium.music.score import Note, Track, length_beats, new_score
+from componium.music.score import PHRASE_END, Note, Track, length_beats, new_score
 from componium.music.voices import voices
 
 DATA = os.environ.get("COMPONIUM_BENCH_DATA")
@@ -246,6 +246,7 @@ def test_melody_ends_on_the_tonic_and_rests_can_be_forbidden(singer: Markov) -> 
     score = singer.generate(bars=4, seed=3, key="D major", rests=False)
     grid = to_grid(score, voice_count=1)
     assert grid.pitches[-1, 0] % 12 == 2
+    assert [event.text for event in score.markers] == [PHRASE_END], "fermatas are for chorales"
     assert (grid.pitches != REST).all()
     assert length_beats(score) == 16
 

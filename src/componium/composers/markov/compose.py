@@ -309,9 +309,10 @@ class Loom:
         if not len(cells):
             assert piece.prompt is not None
             return Score(piece.prompt)
+        held_chords = [s for s in plan.fermatas if s >= self.start] if self.voices > 1 else []
         grid = Grid(cells.astype(np.int16), held, self.model.config.steps_per_beat, *piece.meter,
                     key=key_name(int(self.keys[index])),
-                    fermatas=tuple(sorted(s - self.start for s in plan.fermatas if s >= self.start)))
+                    fermatas=tuple(sorted(s - self.start for s in held_chords)))
         written = from_grid(grid, tempo_bpm=piece.tempo_bpm, names=names)
         beat = self.model.config.steps_per_beat
         for end in plan.phrase_ends:

@@ -70,7 +70,10 @@ class Fits(Protocol):
     """Learns by counting or evolving, in one call."""
 
     def fit(self, items: Iterable[Item], *, progress: Progress = silent) -> None:
-        """Learn from the items; raises `BadInput` where they hold nothing to learn from."""
+        """Learn from the items; raises `BadInput` where they hold nothing to learn from.
+
+        A model that cannot use all of them lists the others in an attribute ``passed_over``, as (item, reason).
+        """
         ...
 
 

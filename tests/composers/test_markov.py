@@ -15,6 +15,7 @@ import pytest
 from componium.composers.markov import Markov, MarkovConfig
 from componium.composers.markov.chain import BackoffChain, ShortTermMemory, mix_hash, short_term
 from componium.composers.markov.compose import Loom
+from componium.composers.markov.plan import plan_piece
 from componium.composers.markov.request import Piece, Rules
 from componium.composers.markov.viewpoints import REPEAT, SYMBOLS, listen
 from componium.music.errors import BadFile, BadInput, Cancelled
@@ -23,6 +24,7 @@ from componium.music.item import Item
 from componium.music.keys import Key
 from componium.music.score import PHRASE_END, Note, Track, length_beats, new_score
 from componium.music.voices import voices
+from componium.training.fit import train
 
 DATA = os.environ.get("COMPONIUM_BENCH_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="COMPONIUM_BENCH_DATA is not set")
@@ -239,6 +241,39 @@ def test_of_a_long_prompt_only_the_end_is_heard(choir: Markov, monkeypatch: pyte
         assert length_beats(score) == 1 + 19 * 4
         assert [(n.time, n.pitch) for n in voices(score)[0].notes if n.time < 64] \
             == [(n.time, n.pitch) for n in voices(prompt)[0].notes]
+
+
+def test_a_prompt_has_its_own_meter_and_tempo(choir: Markov) -> None:
+    for words in ({"meter": "3/4"}, {"tempo_bpm": 60.0}):
+        with pytest.raises(BadInput, match="a prompt has its meter"):
+            choir.generate(bars=6, prompt=from_grid(chorale(1, steps=32)), **words)
+    for bars in (0, -1):
+        with pytest.raises(BadInput, match=f"bars={bars}"):
+            choir.continue_(from_grid(chorale(1, steps=32)), bars=bars)
+
+
+def test_a_meter_that_does_not_fit_the_grid() -> None:
+    model = Markov(MarkovConfig(steps_per_beat=1))
+    model.fit([melody(n) for n in range(4)])
+    for meter in ("3/8", "1/16"):
+        with pytest.raises(BadInput, match="does not fit a grid of 1 steps"):
+            model.generate(bars=2, meter=meter)
+
+
+def test_only_the_end_of_a_piece_is_its_close() -> None:
+    rng = np.random.default_rng(0)
+    words = {"start": 0, "steps": 128, "pickup_steps": 0, "bar_steps": 16, "beat_steps": 4, "key": 0, "phrase_bars": 4}
+    assert plan_piece(**words, ending="authentic", rng=rng).close == 120
+    opened = plan_piece(**words, ending="open", rng=rng)
+    assert opened.close == -1 and opened.fermatas == [56]
+
+
+def test_pieces_of_another_texture_are_named_and_not_counted() -> None:
+    items = [item(f"c{n}", chorale(n)) for n in range(5)] + [melody(1)]
+    model = train(Markov(), items)
+    assert [(each.name, "four voices" in reason) for each, reason in model.passed_over] == [("melody1", True)]
+    assert model.provenance["pieces"] == 5
+    assert model.provenance["names"] == [f"c{n}" for n in range(5)]
 
 
 def test_melody_ends_on_the_tonic_and_rests_can_be_forbidden(singer: Markov) -> None:

@@ -104,6 +104,17 @@ def test_a_melody_fills_the_top_voice_and_a_chord_track_is_split():
         to_grid(score)
 
 
+def test_an_ornament_in_a_line_does_not_make_a_second_voice():
+    score = new_score()
+    score.tracks.append(Track("Flute", 0, False))
+    for time, duration, pitch in ((0, 1, 60), (1, 1 / 16, 64), (1 + 1 / 16, 1 / 16, 62), (1.125, 0.875, 60)):
+        score.tracks[0].notes.append(Note(time, duration, pitch, 80))
+    coarse = to_grid(score, steps_per_beat=2, voice_count=1)
+    assert coarse.pitches[:, 0].tolist() == [60, 60, 60, 60]
+    assert not coarse.held[2, 0], "the note after the ornament is struck"
+    assert note_count(score) == 4, "the argument is left alone"
+
+
 def test_a_short_overlap_of_played_voices_is_cut():
     score = new_score()
     for name, pitch in zip(("Soprano", "Alto", "Tenor", "Bass"), (72, 67, 60, 48), strict=True):

@@ -39,6 +39,7 @@ def train(
 ) -> None:
     """Let a model learn from your music."""
     from componium import checkpoint, registry
+    from componium.music.corpus import Skipped
 
     if model not in registry.models() and ".py:" not in model and Path(model).exists():
         raise BadInput(f"the model comes first and the music after it: componium train MODEL {quoted(model)} --out DIR")
@@ -59,7 +60,8 @@ def train(
     fit(made, corpus, seed, budget)
     checkpoint.save(made, out, force=force)
     say(f"read {counted(len(corpus), 'piece')} in {opened_seconds:.1f} s")
-    for line in [*skipped_lines(corpus.skipped), *learned(made)]:
+    passed_over = [Skipped(item.name, reason) for item, reason in getattr(made, "passed_over", ())]
+    for line in [*skipped_lines([*corpus.skipped, *passed_over]), *learned(made)]:
         say(line)
     say(f"saved in {out}")
     say(f"next: {next_command(made, out)}")

@@ -34,11 +34,8 @@ from componium.music.score import (
     Track,
     key_signature,
     key_signature_of,
-    note_arrays,
     note_ends,
     quantise,
-    round_half_up,
-    set_notes,
 )
 from componium.music.theory import Key, key_of
 from componium.music.voices import is_monophonic
@@ -180,23 +177,11 @@ def _chorale(name: str, file: str, score: Score) -> Chorale:
     score.key_signatures.append(key_signature(chorale_key(score)))
     _mark_phrases(score)
     _, rounding = quantise(score, steps_per_beat=STEPS_PER_BEAT)
-    grid = to_grid(_thinned(score), steps_per_beat=STEPS_PER_BEAT)
+    grid = to_grid(score, steps_per_beat=STEPS_PER_BEAT)
     silence = float((grid.pitches == REST).all(axis=1).mean())
     if silence > MOST_SILENCE:
         raise BadInput(f"all voices rest for {silence:.0%} of the time, where instruments play alone")
     return Chorale(name, file, score, grid, rounding.moved_notes, hash_of_score(score))
-
-
-def _thinned(score: Score) -> Score:
-    """Return the score with one note a voice and step: of those that round to the same step, the longest."""
-    thinned = score.copy()
-    for track in thinned.tracks:
-        notes = note_arrays(track)
-        steps = round_half_up(notes["time"].astype(np.float64) * STEPS_PER_BEAT)
-        order = np.lexsort((-notes["duration"], steps))  # the longest of each step comes first
-        first = order[np.diff(steps[order], prepend=-1) > 0]
-        set_notes(track, {name: column[first] for name, column in notes.items()})
-    return thinned
 
 
 def _mark_phrases(score: Score) -> None:

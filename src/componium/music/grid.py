@@ -39,7 +39,7 @@ from componium.music.score import (
     set_pickup,
     split_voices,
 )
-from componium.music.voices import ordered, polyphony, voice_rank
+from componium.music.voices import is_monophonic, ordered, polyphony, voice_rank
 
 REST = -1
 """The cell of a voice that is silent."""
@@ -141,12 +141,13 @@ def to_grid(score: Score, *, steps_per_beat: int = 4, voice_count: int = 4) -> G
 
     Tracks that are monophonic are voices: by their names (Soprano, Alto, Tenor, Bass; Voice 1 ...), otherwise
     high to low. Fewer tracks than voices leave the lower voices silent. Anything else is split into voices.
+    Of the notes of one line that fall on the same step, such as an ornament, the longest is kept.
     Of several meters the main one is kept. Raises `BadInput` for a score without notes, and where more notes
     sound together than there are voices.
     """
     if not score.note_num() and end_beats(score) == 0.0:
         raise BadInput("the score has no notes: nothing to put on a grid")
-    score, _ = quantise(score, steps_per_beat=steps_per_beat)
+    score, _ = quantise(_thinned(score, steps_per_beat), steps_per_beat=steps_per_beat)
     steps = int(round_half_up(end_beats(score) * steps_per_beat))
     columns = _columns(score, steps, steps_per_beat, voice_count)
     pitches = np.stack([column.pitches for column in columns], axis=1)
@@ -161,6 +162,21 @@ def to_grid(score: Score, *, steps_per_beat: int = 4, voice_count: int = 4) -> G
                 pickup_steps=int(round_half_up(pickup_beats(score) * steps_per_beat)),
                 key=None if key is None else str(key), ties_known=ties_known,
                 fermatas=tuple(sorted(step for step in fermatas if 0 <= step < steps)))
+
+
+def _thinned(score: Score, steps_per_beat: int) -> Score:
+    """Return the score with one note a step in each track that is a single line; chords stay whole."""
+    thinned = score.copy()
+    for track in thinned.tracks:
+        if not len(track.notes) or track.is_drum or not is_monophonic(track):
+            continue
+        notes = note_arrays(track)
+        steps = round_half_up(notes["time"].astype(np.float64) * steps_per_beat)
+        order = np.lexsort((-notes["duration"], steps))  # the longest of each step comes first
+        first = order[np.diff(steps[order], prepend=-1) > 0]
+        if len(first) < len(steps):
+            set_notes(track, {name: column[first] for name, column in notes.items()})
+    return thinned
 
 
 def from_grid(grid: Grid, *, tempo_bpm: float = 100.0, key: Key | str | None = None,

@@ -58,18 +58,25 @@ def train(model: Any, data: Data, *, progress: Progress = silent, seed: int = 0,
               **{key: value for key, value in asked.items() if key in known})
     taken_seconds = round(time.perf_counter() - started, 1)
     learner: Any = model
-    learner.provenance = provenance_of(corpus) | {"training_seconds": taken_seconds}
-    progress(1.0, f"learned from {len(corpus)} pieces in {taken_seconds:.1f} s")
+    learner.provenance = provenance_of(corpus, getattr(model, "passed_over", ())) | {"training_seconds": taken_seconds}
+    progress(1.0, f"learned from {learner.provenance['pieces']} pieces in {taken_seconds:.1f} s")
     return model
 
 
-def provenance_of(corpus: Corpus) -> dict[str, Any]:
-    """Return what a checkpoint says of the data: name, size, licence, and the record of `Learned`."""
-    learned = Learned.of(corpus).to_json()
+def provenance_of(corpus: Corpus, passed_over: Iterable[tuple[Item, str]] = ()) -> dict[str, Any]:
+    """Return what a checkpoint says of the data: name, size, licence, and the record of `Learned`.
+
+    Args:
+        corpus: the data.
+        passed_over: its items that the model could not use; they were not learned from.
+    """
+    unused = {id(item) for item, _ in passed_over}
+    used = [item for item in corpus if id(item) not in unused]
+    learned = Learned.of(used).to_json()
     return {
         "data": corpus.name,
-        "pieces": len(corpus),
-        "skipped_pieces": len(corpus.skipped),
+        "pieces": len(used),
+        "skipped_pieces": len(corpus.skipped) + len(unused),
         "licence": most_restrictive(learned["licences"]),
         "componium": version(),
         **learned,

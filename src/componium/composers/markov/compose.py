@@ -50,7 +50,6 @@ TOGETHER_STEPS = 512 * 128
 """How many steps of all pieces together are kept in memory: 512 pieces of eight bars grow side by side."""
 SOFT = 0.05
 """What a note outside of the key is worth with ``key_mask="soft"``."""
-
 STILL = 2
 """How many of its longest notes a voice may stay on one pitch, struck again or not."""
 BROKEN_RULE_NATS = 4.0
@@ -242,7 +241,7 @@ class Loom:
         bound = np.array([step in plan.chords for plan in self.plans])
         for chord in {plan.chords[step] for plan in self.plans if step in plan.chords}:
             mine = np.array([plan.chords.get(step) == chord for plan in self.plans])
-            closes = all(plan.closes_at(step) for plan in self.plans)
+            closes = any(plan.close == step for plan in self.plans)
             classes[mine] = chord_classes(chord, voice, self.voices, self.cells[step, mine, :voice], closes)
         return classes, bound
 
@@ -306,9 +305,6 @@ class Loom:
         if piece.prompt is not None:
             parts = voices(piece.prompt)
             names = tuple(p.name for p in parts) if len(parts) == self.voices else names
-        if not len(cells):
-            assert piece.prompt is not None
-            return Score(piece.prompt)
         held_chords = [s for s in plan.fermatas if s >= self.start] if self.voices > 1 else []
         grid = Grid(cells.astype(np.int16), held, self.model.config.steps_per_beat, *piece.meter,
                     key=key_name(int(self.keys[index])),

@@ -104,6 +104,7 @@ class Markov:
             raise BadInput("steps_per_beat has to be between 1 and 48, and caution above 0")
         self.provenance: dict[str, Any] = {}
         self.figures: dict[str, Any] = {}
+        self.passed_over: list[tuple[Item, str]] = []
         self.chains: dict[str, BackoffChain] = {}
         self.voices = 0
 
@@ -113,7 +114,7 @@ class Markov:
         """Learn from scores; raises `BadInput` if none of them can be used.
 
         Args:
-            items: scores; recordings are refused.
+            items: scores; those of another texture are named in ``passed_over``, with the reason.
             progress: called with the fraction done.
         """
         learned = Markov(self.config)
@@ -122,7 +123,7 @@ class Markov:
 
     def _learn(self, items: Sequence[Item], progress: Progress) -> None:
         progress(0.0, "reading")
-        grids = grids_of(items, self.config.texture, self.config.steps_per_beat)
+        grids, self.passed_over = grids_of(items, self.config.texture, self.config.steps_per_beat)
         self._measure(grids)
         tokens = listen(grids, self._memory)
         progress(0.15, "listening")
@@ -150,8 +151,9 @@ class Markov:
         self.weights = mixture.default_weights(self.voices, len(self._viewpoints) + 1, self._depths)
 
     def _learn_weights(self, grids: Sequence[Grid], tokens: Tokens, progress: Progress) -> None:
-        """Set every seventh piece aside, count the others, and fit the weights on those set aside."""
-        aside = np.arange(len(grids)) % max(7, tokens.piece.size // MOST_ASIDE_TOKENS) == 3
+        """Set every seventh piece aside (fewer of a large corpus), count the others, fit the weights on those aside."""
+        every = max(7, min(tokens.piece.size // MOST_ASIDE_TOKENS, len(grids) // 4))
+        aside = np.arange(len(grids)) % every == 3
         held = np.flatnonzero(aside[tokens.piece])
         if aside.sum() < 2 or len(held) < 400:
             return

@@ -45,6 +45,7 @@ class Plan:
         strike: steps at which every voice begins anew (the breath after a phrase).
         phrase_ends: steps at which a phrase is over (exclusive).
         fermatas: steps at which a held chord begins.
+        close: step at which the last chord begins; -1 if the ending is open.
     """
 
     steps: int
@@ -53,10 +54,7 @@ class Plan:
     strike: set[int] = field(default_factory=set)
     phrase_ends: list[int] = field(default_factory=list)
     fermatas: list[int] = field(default_factory=list)
-
-    def closes_at(self, step: int) -> bool:
-        """Say whether the last chord of the piece begins here."""
-        return bool(self.fermatas) and step == self.fermatas[-1] and self.phrase_ends[-1] == self.steps
+    close: int = -1
 
 
 def plan_piece(*, start: int, steps: int, pickup_steps: int, bar_steps: int, beat_steps: int, key: int,
@@ -104,6 +102,7 @@ def _end_phrase(plan: Plan, end: int, kind: str, start: int, bar_steps: int, bea
     if final >= start:
         plan.chords[final] = triad_of(key, second)
         plan.fermatas.append(final)
+        plan.close = final if end == plan.steps else -1
         plan.hold.update(range(final + 1, end))
 
 

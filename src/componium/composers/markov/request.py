@@ -79,7 +79,9 @@ class Piece:
         """Check the arguments of `Markov.generate`; raises `BadInput` where they cannot be kept."""
         _check_form(bars, ending, phrase_bars)
         if prompt is not None:
-            piece = cls.continued(model, prompt, bars=0, key=key, ending=ending, phrase_bars=phrase_bars)
+            if meter is not None or tempo_bpm is not None:
+                raise BadInput("a prompt has its meter and its tempo already: leave out meter and tempo_bpm")
+            piece = cls._after(model, prompt, bars=0, key=key, ending=ending, phrase_bars=phrase_bars)
             assert piece.given is not None
             pickup = (piece.offset_steps + piece.pickup_steps) % piece.bar_steps
             steps = pickup + bars * piece.bar_steps - piece.offset_steps
@@ -89,7 +91,7 @@ class Piece:
                                "for more bars")
             return cls(**{**vars(piece), "steps": steps})
         numerator, denominator = model.meter if meter is None else _read_meter(meter)
-        bar_steps = numerator * 4 * model.config.steps_per_beat // denominator
+        bar_steps = _bar_steps(numerator, denominator, model.config.steps_per_beat)
         if tempo_bpm is not None and not 5 <= tempo_bpm <= 500:
             raise BadInput(f"tempo_bpm={tempo_bpm}: the tempo has to be between 5 and 500 quarter notes a minute")
         tempo = tempo_bpm or (80.0 if model.voices > 1 else 100.0)
@@ -101,10 +103,14 @@ class Piece:
     def continued(cls, model: Markov, score: Score, *, bars: int, key: str | None, ending: str,
                   phrase_bars: int) -> Piece:
         """Check the arguments of `Markov.continue_`: the score, its bar filled up, and then ``bars`` more."""
-        if bars:
-            _check_form(bars, ending, phrase_bars)
+        _check_form(bars, ending, phrase_bars)
+        return cls._after(model, score, bars=bars, key=key, ending=ending, phrase_bars=phrase_bars)
+
+    @classmethod
+    def _after(cls, model: Markov, score: Score, *, bars: int, key: str | None, ending: str,
+               phrase_bars: int) -> Piece:
         given = model._judged(score)
-        bar_steps = max(given.numerator * 4 * given.steps_per_beat // given.denominator, 1)
+        bar_steps = _bar_steps(given.numerator, given.denominator, given.steps_per_beat)
         number = whole_key(given) if key is None else key_number(key)
         cut = 0
         if len(given) > HEARD_STEPS:
@@ -116,6 +122,14 @@ class Piece:
         steps = pickup + (-(-max(len(given) - pickup, 0) // bar_steps) + bars) * bar_steps
         return cls(steps, bar_steps, pickup, (given.numerator, given.denominator), number, ending, phrase_bars,
                    tempo_bpm(score), score, given, cut)
+
+
+def _bar_steps(numerator: int, denominator: int, steps_per_beat: int) -> int:
+    steps, left = divmod(numerator * 4 * steps_per_beat, denominator)
+    if left or not steps:
+        raise BadInput(f"a bar of {numerator}/{denominator} does not fit a grid of {steps_per_beat} steps a "
+                       "quarter note; choose another meter, or train with more steps_per_beat")
+    return steps
 
 
 def _check_form(bars: int, ending: str, phrase_bars: int) -> None:

@@ -18,13 +18,17 @@ from componium.music.voices import is_monophonic
 CHORALE_VOICES = 4
 
 
-def grids_of(items: Sequence[Item], texture: str, steps_per_beat: int) -> list[Grid]:
+def grids_of(items: Sequence[Item], texture: str,
+             steps_per_beat: int) -> tuple[list[Grid], list[tuple[Item, str]]]:
     """Turn a corpus into grids of equally many voices; raises `BadInput` if nothing can be used.
 
     Args:
-        items: scores; recordings and empty pieces are passed over.
+        items: scores.
         texture: ``"melody"``, ``"chorale"``, or ``"auto"``: chorales if most pieces have four voices.
         steps_per_beat: steps a quarter note.
+
+    Returns:
+        The grids, and the items that were passed over with the reason.
     """
     scores = [item for item in items if item.kind == "score"]
     if not scores:
@@ -32,15 +36,17 @@ def grids_of(items: Sequence[Item], texture: str, steps_per_beat: int) -> list[G
     if texture == "auto":
         four = sum(_has_four_voices(item) for item in scores)
         texture = "chorale" if four * 2 > len(scores) else "melody"
-    grids, reasons = [], []
-    for item in scores:
+    grids: list[Grid] = []
+    passed_over: list[tuple[Item, str]] = []
+    for item in items:
         try:
             grids.append(_grid(item, texture, steps_per_beat))
         except ComponiumError as error:
-            reasons.append(f"{item.name}: {error}")
+            passed_over.append((item, str(error)))
     if not grids:
-        raise BadInput(f"none of the {len(scores)} scores can be read as a {texture} ({reasons[0]})")
-    return grids
+        item, reason = next(each for each in passed_over if each[0].kind == "score")
+        raise BadInput(f"none of the {len(scores)} scores can be read as a {texture} ({item.name}: {reason})")
+    return grids, passed_over
 
 
 def _has_four_voices(item: Item) -> bool:
@@ -53,6 +59,8 @@ def _has_four_voices(item: Item) -> bool:
 
 def _grid(item: Item, texture: str, steps_per_beat: int) -> Grid:
     """Return a piece as a grid; raises `ComponiumError` where it has another texture or nothing to sing."""
+    if item.kind != "score":
+        raise BadInput("it is a recording, and markov learns from scores")
     if texture == "chorale" and not _has_four_voices(item):
         raise BadInput("it does not have four voices, each on a track of its own; texture=melody takes its top line")
     if texture == "chorale" and item.grid is not None and item.grid.steps_per_beat == steps_per_beat:

@@ -196,6 +196,8 @@ def test_performing_writes_sound_of_the_stated_loudness(run, folder, chorales, p
     assert sound.channels == 2 and sound.seconds > 24
     assert "--force" in run("perform", "a.mid", "--out", "a.wav").stderr
     assert "LUFS" not in result.stderr
+    sound_in = run("perform", "a.wav").stderr
+    assert "a.wav" in sound_in and "--force" not in sound_in, "a sound is no score, whatever name its own would have"
     loud = run("perform", "a.mid", "--lufs", -3, "--out", "loud.wav")
     assert loud.exit_code == 0 and "-3 LUFS cannot be reached" in loud.stderr
 

@@ -55,6 +55,7 @@ def perform(
     from componium.performance import perform as play
 
     pairs = pairs_only(settings or [], "perform")
+    score = read_score(file)
     path = out_path(out, f"{file.stem}.wav")
     extension_of(path, SOUNDS, "sound")
     check_file(path, force=force)
@@ -62,7 +63,6 @@ def perform(
     amounts = {"gains_db": by_part(gain or [], "gain"),
                "pans": "spread" if pan == ["spread"] else by_part(pan or [], "pan")}
     instruments = parse_with(with_ or ["soundfont"], **pairs)
-    score = read_score(file)
     with progress_bar("playing") as progress:
         sound = play(score, instruments, lufs=lufs, expression=expression, seed=seed, stems_to=stems,
                      progress=progress, **amounts)

@@ -53,8 +53,8 @@ bench: $(STAMP)  ## side-by-side measurements: a table, and bench.json
 lint: $(STAMP)  ## ruff, mypy, spelling
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md Makefile src docs tools  # tests misspell names on purpose
+	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md Makefile src docs lessons tools  # tests misspell names on purpose
 
 clean:  ## remove what the targets made, .venv included
 	rm -rf $(VENV) demo bench.json build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find src tests tools docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests tools docs lessons -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "registry": {"music.errors", "checkpoint"},
     **dict.fromkeys(MODEL_FOLDERS, MODELS_USE),
     **dict.fromkeys(("perform", "performance", "training", "evaluation", "explore", "export"), WORK_USES),
+    "lessons": {"music"},
     "live": WORK_USES | {"perform", "performance", "explore"},
     "benchmarks": EVERYTHING,
     "__init__": EVERYTHING,
@@ -43,7 +44,7 @@ ON_TOP = {"__init__", "cli", "studio", "__main__"}
 """Imported by nobody below."""
 ONLY_INSIDE_FUNCTIONS = {"registry": {"checkpoint"}}
 HEAVY = {"torch", "matplotlib", "music21", "scipy", "verovio", "huggingface_hub", "soundfile", "soxr", "pyloudnorm",
-         "pretty_midi", "safetensors", "onnxruntime", "transformers"}
+         "pretty_midi", "safetensors", "onnxruntime", "transformers", "resvg_py", "jupytext", "nbformat", "IPython"}
 """Never imported when one of our modules is: `import componium` and the command line start at once."""
 NEVER = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchaudio", "torchvision"}
 NO_TORCH = {"music", "tokens", "interface", "registry", "checkpoint"}

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "componium"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-USERS_EXTRAS = ("notation", "soundfont", "bench")
+USERS_EXTRAS = ("notation", "soundfont", "lessons", "bench")
 
 
 def names(requirements):
@@ -149,5 +149,7 @@ def test_the_wheel_holds_the_data(tmp_path):
         inside = set(wheel.namelist())
     wanted = {f"componium/{path.relative_to(SOURCE).as_posix()}" for path in SOURCE.rglob("*")
               if path.is_file() and "__pycache__" not in path.parts}
+    wanted |= {f"componium/lessons/texts/{path.relative_to(ROOT / 'lessons').as_posix()}"
+               for path in (ROOT / "lessons").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     assert wanted - inside == set()
     assert any(name.endswith("LICENSE") for name in inside)

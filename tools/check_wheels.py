@@ -27,7 +27,7 @@ PLATFORMS: dict[str, list[str]] = {
     "Windows x64": ["win_amd64"],
 }
 
-CHECKED_EXTRAS = ("notation", "soundfont", "neural", "live")
+CHECKED_EXTRAS = ("notation", "soundfont", "lessons", "neural", "live")
 """Extras that users install, where they exist; `bench` and `dev` are for developers."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -230,4 +231,30 @@ def card(model: Any) -> str:
     lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in shown.items()] or ["- nothing"]
     lines += ["", "## Figures", ""]
     lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in told.figures.items()] or ["- none measured"]
+    lines += ["", "## Rights of the training data", "", *(f"- {line}" for line in rights(told.provenance))]
     return "\n".join(lines) + "\n"
+
+
+def rights(provenance: Mapping[str, Any]) -> list[str]:
+    """Return what is known of the rights of the data that a model learned from: a sentence, licences and sources.
+
+    Checkpoints of older versions name one source for each piece; those are counted by collection.
+    """
+    from componium.music.licences import licence_class, rights_of
+    from componium.music.provenance import collection
+
+    if not provenance:
+        return ["it learned from nobody's data"]
+    licences, pieces = _counts(provenance.get("licences")), provenance.get("pieces")
+    licences = licences or {str(provenance.get("licence", "unknown")): pieces if isinstance(pieces, int) else 1}
+    sources: Counter[str] = Counter()
+    for source, count in _counts(provenance.get("sources")).items():
+        sources[collection(source)] += count
+    return [rights_of(licences),
+            *(f"{count} under: {text or 'unknown'} ({licence_class(text)})" for text, count in licences.items()),
+            *(f"{count} from: {text or 'a source that is not named'}" for text, count in sources.most_common())]
+
+
+def _counts(data: Any) -> dict[str, int]:
+    """Return name -> number as a checkpoint of any origin may hold it; what is of another kind is left out."""
+    return {str(key): value for key, value in data.items() if isinstance(value, int)} if isinstance(data, dict) else {}

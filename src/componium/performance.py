@@ -20,6 +20,7 @@ from componium.music.errors import BadInput, ComponiumError
 from componium.music.expression import expression as shaped
 from componium.music.general_midi import program_of
 from componium.music.loudness import normalising_gain
+from componium.music.origin import Origin
 from componium.music.score import Score, Track, copy_score
 
 PEAK_CEILING_DB = -1.0
@@ -62,7 +63,7 @@ def perform(score: Score, instruments: Plays | Mapping[Key, Plays], *,
             pans: Mapping[Key, float] | Sequence[float] | str | None = None,
             lufs: float | None = -16.0, expression: bool = True, tail_seconds: float | None = None,
             sample_rate_hz: int = 44100, stems_to: str | os.PathLike[str] | None = None, seed: int = 0,
-            progress: Progress = silent) -> Audio:
+            progress: Progress = silent, origin: Origin | None = None) -> Audio:
     """Play each part of a score with its instrument and mix them, in stereo.
 
     Args:
@@ -82,6 +83,7 @@ def perform(score: Score, instruments: Plays | Mapping[Key, Plays], *,
             the mix.
         seed: of the expression, and of instruments that use chance.
         progress: told what is being played.
+        origin: what makes it, written into the stems; none = not recorded.
 
     Returns:
         Stereo sound, no sample above `PEAK_CEILING_DB`; silence stays silence.
@@ -104,7 +106,7 @@ def perform(score: Score, instruments: Plays | Mapping[Key, Plays], *,
     progress(len(parts) / (len(parts) + 1), "mixing")
     stems, mixed = _mixed(stems, _longest(played, tail_seconds), sample_rate_hz, lufs)
     if stems_to is not None:
-        _write_stems(Path(stems_to), parts, stems, mixed, sample_rate_hz)
+        _write_stems(Path(stems_to), parts, stems, mixed, sample_rate_hz, origin or Origin())
     progress(1.0, "done")
     return Audio(mixed, sample_rate_hz)
 
@@ -269,8 +271,11 @@ def _mixed(stems: list[npt.NDArray[np.float32]], longest_seconds: float | None, 
 
 
 def _write_stems(folder: Path, parts: Sequence[Part], stems: Sequence[npt.NDArray[np.float32]],
-                 mixed: npt.NDArray[np.float32], rate: int) -> None:
+                 mixed: npt.NDArray[np.float32], rate: int, origin: Origin) -> None:
+    named: list[tuple[str, dict[str, str], npt.NDArray[np.float32]]] = []
     for part, stem in zip(parts, stems, strict=True):
         name = re.sub(r"\W+", "_", part.name.lower()).strip("_")[:60] or "part"
-        Audio(stem, rate).write(folder / f"{part.index + 1:02d}_{name}.wav", bits=24, metadata={"title": part.name})
-    Audio(mixed, rate).write(folder / "mix.wav", bits=24)
+        named.append((f"{part.index + 1:02d}_{name}", {"title": part.name}, stem))
+    for name, metadata, stem in [*named, ("mix", {}, mixed)]:
+        whose = dataclasses.replace(origin, settings={**origin.settings, "stem": name})
+        Audio(stem, rate).write(folder / f"{name}.wav", bits=24, metadata=metadata, origin=whose)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from componium.music.abc import parse_abc
+from componium.music.abc_book import read_book, tunes_of
 from componium.music.abc_text import abc_text
+from componium.music.corpus import open_corpus
 from componium.music.errors import BadFile, BadInput
 from componium.music.formats import read_abc, read_score, write_score
 from componium.music.score import (
     FERMATA,
+    PHRASE_END,
     Note,
     Score,
     TextMeta,
@@ -127,3 +130,44 @@ def test_chords_are_written_as_voices_and_no_note_is_lost():
 def test_a_length_beyond_music_is_refused_before_it_fills_the_memory(music):
     with pytest.raises(BadInput, match="line 3: a n"):
         parse_abc(f"X:1\nK:C\n{music}\n")
+
+
+def test_a_tune_without_meter_has_none():
+    score = parse_abc("X:1\nM:none\nL:1/4\nK:C\nCDE|FG|A|c4 d e|\n")[0]
+    assert (len(score.time_signatures), pickup_beats(score), meter(score)) == (0, 0.0, (4, 4))
+    assert len(score.tracks[0].notes) == 9
+
+
+def test_a_fermata_stands_inside_a_chord():
+    score = parse_abc(HEAD + "[HC6HA6] [!fermata!CE]2 [CE]|")[0]
+    assert [(m.time, m.text) for m in score.markers] == [(0.0, FERMATA), (3.0, FERMATA)]
+
+
+def test_lines_are_phrases_where_that_is_asked():
+    text = "X:1\nM:3/4\nL:1/4\nK:G\nG|A2B|c2\nc|d3|\nz G2|G3|\n"
+    tune = tunes_of(text, lines_are_phrases=True)[0]
+    assert tune.score is not None and tune.music == ("G|A2B|c2", "c|d3|", "z G2|G3|")
+    assert [m.time for m in tune.score.markers if m.text == PHRASE_END] == [6.0, 10.0, 16.0]
+    assert pickup_beats(tune.score) == 1.0
+    plain = tunes_of(text)[0].score
+    assert plain is not None and not len(plain.markers)
+
+
+def test_one_bad_tune_does_not_cost_the_book(tmp_path):
+    path = tmp_path / "book.abc"
+    path.write_text("X:1\nT:Good\nT:Also good\nZ:me\nK:C\nCDEF|\n\nX:2\nT:Bad\nK:C\nC & D|\n\nX:3\nK:C\nz4|\n\n"
+                    "X:4\nK:C\nGFED|\n")
+    good, bad, empty, last = read_book(path)
+    assert (good.number, good.title, good.fields["T"], good.line) == ("1", "Good", ("Good", "Also good"), 1)
+    assert bad.score is None and bad.reason == "line 11: column 3: '&' cannot be read"
+    assert empty.score is not None and last.title == ""
+    assert read_score(path).tracks[0].notes[0].pitch == 60
+    corpus = open_corpus(path)
+    assert [item.name for item in corpus] == ["book.abc#0", "book.abc#3"]
+    assert {s.name: s.reason for s in corpus.skipped} == {"book.abc#1": bad.reason, "book.abc#2": "holds no notes"}
+    path.write_text("X:1\nK:C\nC & D|\n\nX:2\nK:C\n[C|\n")
+    with pytest.raises(BadInput, match=r"#0.*column 3.*#1.*chord"):
+        open_corpus(path)
+    path.write_text("no tune at all")
+    with pytest.raises(BadFile, match="no tune begins"):
+        read_book(path)

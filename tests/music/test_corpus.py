@@ -17,7 +17,8 @@ from componium.music.corpus import Corpus, Item, hash_of_score, open_corpus
 from componium.music.errors import BadFile, BadInput, Cancelled
 from componium.music.formats import write_grid_json, write_score
 from componium.music.grid import Grid, from_grid
-from componium.music.score import Score, Track, new_score
+from componium.music.marks import MARKS_NAME, Mark, mark_of, write_marks
+from componium.music.score import Score, Track, new_score, transpose
 
 DATA = Path(os.environ.get("COMPONIUM_BENCH_DATA", "")) / "jsb16"
 
@@ -283,3 +284,60 @@ def test_an_unwritable_cache_is_only_a_note(folder: Path, tmp_path: Path, monkey
 @pytest.mark.skipif(not (DATA / "train.json").is_file(), reason="COMPONIUM_BENCH_DATA is not set")
 def test_the_benchmark_files_open_whole() -> None:
     assert [len(open_corpus(DATA / name)) for name in ("train.json", "valid.json")] == [229, 76]
+
+
+def test_marked_items_are_left_out_of_a_folder(folder: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(("a.mid", "b.mid", "deep/c.mid")):
+        write_score(piece(number), folder / name)
+    whole = open_corpus(folder)
+    write_marks(folder / MARKS_NAME, [mark_of(whole[0], "wrong notes"), mark_of(whole[2])])
+    corpus = open_corpus(folder)
+    assert [item.name for item in corpus] == ["b.mid"]
+    assert reasons(corpus) == {"a.mid": "marked to be excluded (wrong notes)", "deep/c.mid": "marked to be excluded"}
+    assert corpus.other_files == 0
+    write_score(piece(9), folder / "a.mid")  # another piece under the marked name stays
+    assert [item.name for item in open_corpus(folder)] == ["a.mid", "b.mid"]
+    assert "marks of exclude.txt that meet no item: 1" in open_corpus(folder).report()
+    write_marks(folder / MARKS_NAME, [Mark(name) for name in ("a.mid", "b.mid", "deep/c.mid")])
+    with pytest.raises(BadInput, match="marked to be excluded"):
+        open_corpus(folder)
+    (folder / MARKS_NAME).write_text("\tno mark\n")
+    with pytest.raises(BadFile, match=r"exclude\.txt: line 1 is no mark"):
+        open_corpus(folder)
+
+
+def test_a_file_of_marks_for_any_source(folder: Path, tmp_path: Path) -> None:
+    write_grid_json([grid(0), grid(1), grid(2)], folder / "train.json")
+    marks = tmp_path / "marks.txt"
+    write_marks(marks, [Mark("train.json#1", reason="odd"), Mark("gone")])
+    for source in (folder / "train.json", [folder], open_corpus(folder)):
+        corpus = open_corpus(source, exclude=marks)
+        assert [item.name for item in corpus] == ["train.json#0", "train.json#2"]
+        assert reasons(corpus) == {"train.json#1": "marked to be excluded (odd)"}
+        assert f"marks of {marks} that meet no item: 1, e.g. gone" in corpus.report()
+    write_marks(marks, [Mark(f"train.json#{number}") for number in range(3)])
+    with pytest.raises(BadInput, match="every item is marked"):
+        open_corpus(folder, exclude=marks)
+    with pytest.raises(BadFile, match="cannot be read"):
+        open_corpus(folder, exclude=tmp_path / "none.txt")
+
+
+def test_the_report_says_what_the_licences_allow(folder: Path) -> None:
+    items = [Item(f"{number}", "score", piece(number), licence=licence, hash=f"{number:064x}")
+             for number, licence in enumerate(["CC0", "CC BY 4.0", "", "© 2001 A. Name", "CC0"])]
+    summary = Corpus(items).summary()
+    assert summary["licence_classes"] == {"free": 2, "attribution": 1, "reserved": 1, "unknown": 1}
+    assert summary["rights"].startswith("most restrictive: unknown (1 of 5 items)")
+    report = Corpus(items).report()
+    assert "items by class of licence: free 2, attribution 1, reserved 1, unknown 1" in report
+    assert "rights: most restrictive: unknown" in report
+    assert "rights" not in Corpus([]).report() and Corpus([]).summary()["melody_families"] == 0
+    many = [dataclasses.replace(item, licence=f"© {number} B") for number in range(20) for item in items[:1]]
+    assert "licence: 12 others (12), all in the JSON report" in Corpus(many).report()
+
+
+def test_relatives_are_counted(folder: Path) -> None:
+    same = transpose(piece(1, notes=30), 2)
+    corpus = Corpus([Item(str(number), "score", score, hash=hash_of_score(score))
+                     for number, score in enumerate((piece(1, notes=30), same, piece(2, notes=30)))])
+    assert "melodies: 2 families with the same opening, the largest of 2" in corpus.report()

@@ -4,6 +4,7 @@ edition.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from componium.music.item import Item, hash_of_score
 from componium.music.provenance import (
     Learned,
     benchmark_part,
+    collection,
     evaluation_fingerprints,
     fingerprint,
     fingerprints_of,
@@ -106,3 +108,15 @@ def test_siblings_share_seven_tenths_of_the_shorter_one():
     assert siblings(runs, [*runs[:7], "a", "b", "c"]) and siblings([*runs[:7], "a", "b", "c"], [*runs, "d", "e", "f"])
     assert not siblings(runs, [*runs[:6], "a", "b", "c", "d"])
     assert not siblings([], runs)
+
+
+@pytest.mark.parametrize(("source", "whole"), [
+    ("music21 10.5.1, bach/bwv269.mxl", "music21 10.5.1, bach"), ("folder my, own/pieces", "folder my, own"),
+    ("folder x", "folder x"), ("file a/b.mid", "file a/b.mid"), ("", ""), ("a, b.mid", "a, b.mid")])
+def test_the_pieces_of_a_collection_have_one_source(source: str, whole: str) -> None:
+    assert collection(source) == whole
+
+
+def test_sources_are_counted_by_collection(chorales: list[Item]) -> None:
+    items = [dataclasses.replace(item, source=f"music21 10.5.1, bach/{n}.mxl") for n, item in enumerate(chorales)]
+    assert Learned.of(items).sources == {"music21 10.5.1, bach": 5}

@@ -48,7 +48,14 @@ def info(
         table(["control", "unit", "from", "to", "default", "meaning"],
               [[c.name, c.unit, f"{c.minimum:g}", f"{c.maximum:g}", f"{c.default:g}", c.help] for c in told.controls],
               title="\nControls")
-    facts_table("Learned from", told.provenance)
+    facts_table("Learned from", {key: value for key, value in told.provenance.items()
+                                 if key not in ("licence", "licences", "sources")})
+    if told.provenance:
+        from componium.checkpoint import rights
+
+        say("\nRights of what it learned from")
+        for line in rights(told.provenance):
+            say(f"  {line}")
     facts_table("Figures", told.figures)
 
 

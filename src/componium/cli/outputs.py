@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from componium.music.errors import BadFile, BadInput, require
+from componium.music.errors import BadFile, BadInput
 
 PICTURES = (".png", ".svg")
 SOUNDS = (".wav", ".flac", ".ogg")
-NOTATION = (".musicxml", ".xml", ".mxl")
 
 
 def check_file(path: Path, *, force: bool) -> None:
@@ -51,12 +51,11 @@ def extension_of(path: Path, known: Sequence[str], what: str) -> str:
 
 
 def check_score_format(path: Path) -> None:
-    """Raise where a score cannot be written under that name: unknown ending, or a package that is missing."""
+    """Raise where a score cannot be written under that name: its ending is unknown."""
     from componium.music.formats import SCORE_EXTENSIONS
 
     writable = [extension for extension in SCORE_EXTENSIONS if extension != ".krn"]
-    if extension_of(path, (*writable, *PICTURES), "scores") in NOTATION:
-        require("music21", extra="notation", purpose=f"Writing {path.suffix}")
+    extension_of(path, (*writable, *PICTURES), "scores")
 
 
 def out_path(out: Path | None, default: str) -> Path:
@@ -74,24 +73,34 @@ def numbered(path: Path, count: int) -> list[Path]:
     return [path.with_name(f"{path.stem}-{number:0{width}}{path.suffix}") for number in range(1, count + 1)]
 
 
-def write_piece(score: Any, path: Path, title: str) -> None:
-    """Write a score by the file's ending: a score format, or a picture of its piano roll."""
-    if path.suffix.lower() in PICTURES:
-        from componium.music.picture import piano_roll
+def write_piece(score: Any, path: Path, title: str, origin: Any = None, *, view: str = "roll") -> None:
+    """Write a score by the file's ending: a score format, or a picture of it.
 
-        piano_roll(score, path, title=title)
+    Args:
+        score: the music.
+        path: the file.
+        title: of a picture; a score has the title of its origin, else the file's name.
+        origin: what made it (`music.origin.Origin`); none = not recorded.
+        view: of a picture: ``"roll"``, or ``"score"`` for staves.
+    """
+    if path.suffix.lower() in PICTURES:
+        from componium.music.origin import Origin
+        from componium.music.picture import engraved, piano_roll
+
+        show = engraved if view == "score" else piano_roll
+        show(score, path, title=title, origin=dataclasses.replace(origin or Origin(), title=title))
         return
     from componium.music.formats import write_score
 
-    write_score(score, path)
+    write_score(score, path, origin=origin)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file; it appears complete or not at all."""
+    """Write a text file; it appears complete or not at all. What is no text (in names of files) becomes a ?."""
     from componium.music.files import replacing
 
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import platform
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from componium.cli.flags import Force, Settings
+from componium.cli.origins import given_file, given_words, origin_for, used_model
 from componium.cli.outputs import SOUNDS, check_file, extension_of, out_path
 from componium.cli.settings import pairs_only
-from componium.cli.show import new_app, progress_bar, say, warn
+from componium.cli.show import Progress, new_app, progress_bar, say, warn
 from componium.music.errors import BadFile, BadInput
+from componium.music.licences import licence_class
+from componium.music.origin import PERFORMED, Origin, Used
 
 app = new_app()
 
@@ -51,8 +56,6 @@ def perform(
 ) -> None:
     """Turn a score into sound, with an instrument for each part."""
     from componium.music.formats import read_score
-    from componium.performance import parse_with
-    from componium.performance import perform as play
 
     pairs = pairs_only(settings or [], "perform")
     score = read_score(file)
@@ -60,19 +63,91 @@ def perform(
     extension_of(path, SOUNDS, "sound")
     check_file(path, force=force)
     check_stems(stems, force=force)
-    amounts = {"gains_db": by_part(gain or [], "gain"),
-               "pans": "spread" if pan == ["spread"] else by_part(pan or [], "pan")}
-    instruments = parse_with(with_ or ["soundfont"], **pairs)
+    ready = prepare(Asked(file, pairs, tuple(with_ or ["soundfont"]), tuple(gain or ()), tuple(pan or ()), lufs,
+                          expression, seed), score)
     with progress_bar("playing") as progress:
-        sound = play(score, instruments, lufs=lufs, expression=expression, seed=seed, stems_to=stems,
-                     progress=progress, **amounts)
-        sound.write(path, metadata={"title": file.stem, "software": "Componium"})
+        sound = make(ready, progress, stems_to=stems)
+        write(sound, path, ready.origin)
     say(f"wrote {path}: {sound.seconds:.1f} s, {sound.sample_rate_hz} Hz, "
         f"{sound.loudness_lufs:.1f} LUFS, peak {sound.peak_db:.1f} dB")
     if sound.loudness_lufs < lufs - 0.5:
         warn(f"{lufs:g} LUFS cannot be reached without clipping; this is as loud as it gets")
     if stems is not None:
         say(f"wrote {len(list(stems.glob('*.wav')))} files to {stems}")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that decides how a performance sounds: the arguments of `perform`."""
+
+    file: Path
+    pairs: dict[str, str]
+    choices: tuple[str, ...] = ("soundfont",)
+    gain: tuple[str, ...] = ()
+    pan: tuple[str, ...] = ()
+    lufs: float = -16.0
+    expression: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The score, the instruments, and the origin of the sound that they will make."""
+
+    asked: Asked
+    score: Any
+    instruments: dict[Any, Any]
+    amounts: dict[str, Any]
+    origin: Origin
+
+
+def prepare(asked: Asked, score: Any) -> Ready:
+    """Find the instruments and read the amounts.
+
+    Raises:
+        BadInput: no such instrument, or an amount that is none.
+        BadFile: a file of an instrument cannot be read.
+    """
+    from componium.performance import parse_with
+
+    amounts = {"gains_db": by_part(list(asked.gain), "gain"),
+               "pans": "spread" if asked.pan == ("spread",) else by_part(list(asked.pan), "pan")}
+    instruments = parse_with(asked.choices, **asked.pairs)
+    chosen = zip(asked.choices, instruments.values(), strict=True)
+    models = [used_instrument(choice, player) for choice, player in chosen]
+    origin = origin_for(
+        PERFORMED, "perform", models, seed=asked.seed,
+        settings={"with": list(asked.choices), "gain": list(asked.gain), "pan": list(asked.pan), "lufs": asked.lufs,
+                  "expression": asked.expression, "words": asked.pairs},
+        given=[given_file("score", asked.file), *given_words(asked.pairs)])
+    return Ready(asked, score, instruments, amounts,
+                 replace(origin, title=asked.file.stem, platform=f"{platform.system()} {platform.machine()}"))
+
+
+def make(ready: Ready, progress: Progress, *, stems_to: Path | None = None) -> Any:
+    """Return the sound; the same for the same `Asked`, whoever asks."""
+    from componium.performance import perform as play
+
+    asked = ready.asked
+    return play(ready.score, ready.instruments, lufs=asked.lufs, expression=asked.expression, seed=asked.seed,
+                stems_to=stems_to, progress=progress, origin=ready.origin, **ready.amounts)
+
+
+def write(sound: Any, path: Path, origin: Origin) -> None:
+    """Write the sound with its title and its origin."""
+    sound.write(path, metadata={"title": origin.title, "software": "Componium"}, origin=origin)
+
+
+def used_instrument(choice: str, player: Any) -> Used:
+    """Return the record of an instrument; a SoundFont counts as its checkpoint, and has its licence."""
+    part, _, model = (word.strip() for word in choice.rpartition("="))
+    if player.name != "soundfont":
+        return used_model(model, player, part=part)
+    from componium.music.soundfont import find_soundfont
+
+    font = find_soundfont(player.config.soundfont)
+    return Used("soundfont", model, given_file("soundfont", font.path).sha256, font.name, font.licence,
+                licence_class(font.licence), part)
 
 
 def by_part(words: list[str], flag: str) -> dict[Any, float] | None:

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from componium.cli.flags import Force
+from componium.cli.flags import AcceptLicence, Exclude, Force
 from componium.cli.settings import split_words
 from componium.cli.show import counted, new_app, progress_bar, quoted, say, skipped_lines
 from componium.music.errors import BadInput
+from componium.music.licences import licence_class
 
 app = new_app()
 
@@ -22,6 +23,8 @@ Examples:
   componium train markov MY_MIDI_FOLDER order=3 --out my.markov
   componium train markov one.mid two.abc more/ --out my.markov
   componium train markov chorales --out chorales.markov       (built in; 'componium corpus list')
+  componium train markov tunes --exclude marks.txt --out tunes.markov
+  componium train markov essen:erk --accept-licence --out erk.markov
 
 \b
 key=value words are settings of the model; 'componium info MODEL' lists them. The file order=3.mid is written
@@ -35,6 +38,8 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="For models that learn with chance.")] = 0,
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="How long it may take, such as 90s, 2m or 1h30m.")]
     = None,
+    accept_licence: AcceptLicence = False,
+    exclude: Exclude = None,
     force: Force = False,
 ) -> None:
     """Let a model learn from your music."""
@@ -56,7 +61,7 @@ def train(
     checkpoint.check_free(out, force=force)
     check_writable(out)
     made = registry.create(model, **pairs)
-    corpus, opened_seconds = open_data(data)
+    corpus, opened_seconds = open_data(data, accept_licence, exclude)
     fit(made, corpus, seed, budget)
     checkpoint.save(made, out, force=force)
     say(f"read {counted(len(corpus), 'piece')} in {opened_seconds:.1f} s")
@@ -79,13 +84,14 @@ def check_writable(folder: Path) -> None:
     check_file(folder / "model.json", force=True)
 
 
-def open_data(data: list[str]) -> tuple[Any, float]:
+def open_data(data: list[str], accept_licence: bool = False, exclude: Path | None = None) -> tuple[Any, float]:
     """Return the corpus and the seconds that opening it took."""
     from componium.music.corpus import open_corpus
 
     begun = time.perf_counter()
     with progress_bar("reading") as progress:
-        corpus = open_corpus(data[0] if len(data) == 1 else data, progress=progress)
+        corpus = open_corpus(data[0] if len(data) == 1 else data, accept_licence=accept_licence, exclude=exclude,
+                             progress=progress)
     return corpus, time.perf_counter() - begun
 
 
@@ -103,7 +109,8 @@ def learned(model: Any) -> list[str]:
     lines = [f"learned from {counted(told.get('pieces', 0), 'piece')} of {told.get('data', 'the data')} "
              f"in {told.get('training_seconds', 0.0):.1f} s"]
     if told.get("licence"):
-        lines.append(f"licence of the data: {told['licence']}")
+        lines.append(f"licence of the data: {told['licence']} (most restrictive class: "
+                     f"{licence_class(told['licence'])})")
     lines += [f"{name.replace('_', ' ')}: {shown(value)}" for name, value in model.figures.items()
               if isinstance(value, int | float | str)]
     return lines

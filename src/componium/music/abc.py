@@ -10,41 +10,48 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from componium.music.abc_fields import LENGTH, read_endings, read_key, read_length, read_meter, read_tempo
 from componium.music.abc_voice import Voice, played
 from componium.music.errors import BadInput
-from componium.music.keys import LETTER_PITCH_CLASSES, LINE_OF_FIFTHS, Key
+from componium.music.keys import LETTER_PITCH_CLASSES, LINE_OF_FIFTHS
 from componium.music.score import (
     DEFAULT_VELOCITY,
     FERMATA,
+    PHRASE_END,
     KeySignature,
     Note,
     Score,
     Tempo,
     TextMeta,
     Track,
-    check_meter,
     key_signature,
     new_score,
     set_pickup,
 )
 from componium.music.score import TimeSignature as Meter
 
-_LENGTH = r"(\d*)(/*)(\d*)"
-_NOTE = rf"(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[',]*)(?P<length>{_LENGTH})"
+_NOTE = rf"(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[',]*)(?P<length>{LENGTH})"
 _TOKENS = re.compile(
     rf"(?P<field>\[[A-Za-z]:[^\]]*\])|(?P<text>\"[^\"]*\"|\{{[^}}]*\}})|(?P<decoration>![^!|]*!|\+[a-z]+\+)"
     rf"|(?P<tuplet>\(\d(?::\d*){{0,2}})|(?P<bar>:*\[\|[\]|]*|:*\|[|\]:]*|::+|\])|(?P<ending>\[\d(?:[,-]\d)*)|(?P<digits>\d(?:[,-]\d)*)"
-    rf"|(?P<note>{_NOTE})|(?P<rest>[zxZX])(?P<rest_length>{_LENGTH})|(?P<chord>\[)|(?P<tie>-)"
+    rf"|(?P<note>{_NOTE})|(?P<rest>[zxZX])(?P<rest_length>{LENGTH})|(?P<chord>\[)|(?P<tie>-)"
     rf"|(?P<broken>>+|<+)|(?P<fermata>H)|(?P<other>[\s()`$*\\.~I-Yh-wy!=^_+/,'}}])|(?P<repeat>:)|(?P<unknown>.)")
-_CHORD_END = re.compile(rf"\](?P<length>{_LENGTH})")
-_MODES = {"maj": "major", "ion": "major", "min": "minor", "aeo": "minor", "dor": "dorian", "phr": "phrygian",
-          "lyd": "lydian", "mix": "mixolydian", "loc": "locrian"}
+_CHORD_END = re.compile(rf"\](?P<length>{LENGTH})")
 _ACCIDENTALS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
+
+
+Lines = list[tuple[int, str]]
+"""The lines of a tune, each with its number in the file."""
 
 
 def parse_abc(text: str) -> list[Score]:
     """Return the tunes of an ABC text. Raises `BadInput` with the line where one cannot be read."""
-    tunes: list[list[tuple[int, str]]] = []
+    return [parse_tune(lines) for lines in tune_lines(text)]
+
+
+def tune_lines(text: str) -> list[Lines]:
+    """Return the lines of each tune, without comments. Raises `BadInput` where no tune begins."""
+    tunes: list[Lines] = []
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(r"\s*X:", line):
             tunes.append([])
@@ -52,10 +59,16 @@ def parse_abc(text: str) -> list[Score]:
             tunes[-1].append((number, re.sub(r"(?<!\\)%.*", "", line).strip()))
     if not tunes:
         raise BadInput("is not ABC: no tune begins (a line X:1)")
-    return [_tune(lines) for lines in tunes]
+    return tunes
 
 
-def _tune(lines: list[tuple[int, str]]) -> Score:
+def parse_tune(lines: Lines, *, lines_are_phrases: bool = False) -> Score:
+    """Return one tune. Raises `BadInput` with the line that cannot be read.
+
+    Args:
+        lines: of the tune, from its X: on, with their numbers in the file.
+        lines_are_phrases: whether each line of music is a phrase of the song, to be marked at its end.
+    """
     voices: dict[str, Voice] = {}
     header = {"L": "", "M": "4/4", "Q": "", "T": "", "K": ""}
     names: dict[str, str] = {}
@@ -81,6 +94,8 @@ def _tune(lines: list[tuple[int, str]]) -> Score:
                 if current is None:
                     current = voices.setdefault("1", _new_voice("1", header))
                 current = _music(line, current, voices, header)
+                if lines_are_phrases:
+                    current.bar.events.append((current.bar.length, TextMeta(0.0, PHRASE_END)))
         except BadInput as error:
             raise BadInput(f"line {number}: {error}") from error
     if not header["K"]:
@@ -89,10 +104,10 @@ def _tune(lines: list[tuple[int, str]]) -> Score:
 
 
 def _new_voice(name: str, header: dict[str, str]) -> Voice:
-    meter = _meter(header["M"])
-    unit = _fraction(header["L"]) * 4 if header["L"] else \
+    meter = read_meter(header["M"])
+    unit = read_length(header["L"]) * 4 if header["L"] else \
         Fraction(1, 4 if Fraction(meter[0], meter[1]) < Fraction(3, 4) else 2)
-    return Voice(name, unit, meter, _key(header["K"]))
+    return Voice(name, unit, meter, read_key(header["K"]))
 
 
 def _music(line: str, voice: Voice, voices: dict[str, Voice], header: dict[str, str]) -> Voice:
@@ -111,16 +126,16 @@ def _music(line: str, voice: Voice, voices: dict[str, Voice], header: dict[str, 
         elif found["chord"]:
             position = _chord(line, position, voice)
         elif found["note"]:
-            voice.add([_pitch(found, voice)], voice.unit * _fraction(found["length"]))
+            voice.add([_pitch(found, voice)], voice.unit * read_length(found["length"]))
         elif found["rest"]:
-            length = voice.unit * _fraction(found["rest_length"])
+            length = voice.unit * read_length(found["rest_length"])
             if found["rest"] in "ZX":
-                length = Fraction(4 * voice.meter[0], voice.meter[1]) * _fraction(found["rest_length"])
+                length = Fraction(4 * voice.meter[0], voice.meter[1]) * read_length(found["rest_length"])
             voice.add([], length)
         elif found["bar"]:
             voice.close_bar(found["bar"])
         elif found["ending"] or (found["digits"] and after_bar):
-            voice.endings = voice.bar.endings = _endings(found["ending"] or found["digits"])
+            voice.endings = voice.bar.endings = read_endings(found["ending"] or found["digits"])
         elif found["repeat"]:  # a bar line was forgotten beside the colon
             voice.close_bar("|:" if not line[:found.start()].strip() else ":|")
         elif kind == "unknown":
@@ -158,14 +173,16 @@ def _chord(line: str, position: int, voice: Voice) -> int:
     while True:
         found, end = _TOKENS.match(line, position), _CHORD_END.match(line, position)
         if end:
-            voice.add(pitches, voice.unit * length * _fraction(end["length"]))
+            voice.add(pitches, voice.unit * length * read_length(end["length"]))
             voice.bar.sounds[-1].tied = tied
             return end.end()
-        if found is None or not (found["note"] or found["tie"] or found["decoration"] or found["other"]):
+        if found is None or not any(found[kind] for kind in ("note", "tie", "decoration", "fermata", "other")):
             raise BadInput(f"column {position + 1}: a chord does not end")
         if found["note"]:
             pitches.append(_pitch(found, voice))
-            length = length or _fraction(found["length"])
+            length = length or read_length(found["length"])
+        elif found["fermata"] or "fermata" in (found["decoration"] or ""):
+            voice.fermata = True
         tied = tied or bool(found["tie"])
         position = found.end()
 
@@ -188,73 +205,27 @@ def _pitch(found: re.Match[str], voice: Voice) -> int:
 def _field(voice: Voice, name: str, content: str) -> None:
     """Take a field inside the tune: key, meter, unit length or tempo change from here on."""
     if name == "K" and re.match(r"[A-G]|HP|Hp|none|$", content):
-        voice.key = _key(content)
+        voice.key = read_key(content)
         voice.bar.events.append((voice.bar.length, key_signature(voice.key)))
     elif name == "M":
-        voice.meter = _meter(content)
+        voice.meter = read_meter(content)
         voice.bar.events.append((voice.bar.length, Meter(0.0, *voice.meter)))
     elif name == "L":
-        voice.unit = _fraction(content) * 4
+        voice.unit = read_length(content) * 4
     elif name == "Q":
-        voice.bar.events.append((voice.bar.length, Tempo(0.0, qpm=_tempo(content, voice.unit))))
-
-
-def _fraction(text: str) -> Fraction:
-    found = re.fullmatch(_LENGTH, text.strip())
-    if not found:
-        raise BadInput(f"{text!r} is no length")
-    above, slashes, below = found.groups()
-    divisor = int(below) if below else 2 ** len(slashes)
-    if divisor == 0 or (above and int(above) == 0):
-        raise BadInput(f"{text!r} is no length")
-    return Fraction(int(above or 1), divisor)
-
-
-def _meter(text: str) -> tuple[int, int]:
-    common = {"C": (4, 4), "C|": (2, 2), "none": (4, 4), "": (4, 4)}
-    if text in common:
-        return common[text]
-    found = re.search(r"(\d[\d+ ]*)\)?/(\d+)", text)
-    if not found:
-        raise BadInput(f"{text!r} is no meter: write for example M:4/4")
-    meter = sum(int(part) for part in found[1].split("+")), int(found[2])
-    check_meter(*meter)
-    return meter
-
-
-def _key(text: str) -> Key:
-    found = re.match(r"([A-G])([#b]?)\s*([A-Za-z]*)", text.strip())
-    if text.strip()[:4].lower() == "none" or text.strip()[:2] in ("HP", "Hp") or not found:
-        return Key.of(2, "major") if text.strip().startswith(("HP", "Hp")) else Key.of(0, "major")
-    word = found[3].lower()
-    mode = "minor" if word == "m" else _MODES.get(word[:3], "major")
-    return Key.parse(f"{found[1]}{found[2]} {mode}")
-
-
-def _tempo(text: str, unit: Fraction) -> float:
-    """Return quarter notes a minute of ``1/4=100``, ``3/8=60`` or ``120`` (unit lengths); 100 where words stand."""
-    found = re.search(r"(?:(\d+)/(\d+)\s*=\s*)?(\d+)", re.sub(r"\"[^\"]*\"", "", text))
-    if not found or not int(found[3]) or (found[2] and not int(found[2])):
-        return 100.0
-    beat = Fraction(4 * int(found[1]), int(found[2])) if found[1] else unit
-    return min(max(float(Fraction(found[3]) * beat), 4.0), 1000.0)
-
-
-def _endings(text: str) -> frozenset[int]:
-    first, *rest = re.findall(r"\d", text)
-    if "-" in text and rest:
-        return frozenset(range(int(first), int(rest[-1]) + 1))
-    return frozenset(int(digit) for digit in (first, *rest))
+        voice.bar.events.append((voice.bar.length, Tempo(0.0, qpm=read_tempo(content, voice.unit))))
 
 
 def _score(header: dict[str, str], voices: dict[str, Voice], names: dict[str, str]) -> Score:
     first = next(iter(voices.values()), None) or _new_voice("1", header)
     begin = _new_voice("1", header)
-    score = new_score(tempo_bpm=_tempo(header["Q"], begin.unit), numerator=begin.meter[0],
+    score = new_score(tempo_bpm=read_tempo(header["Q"], begin.unit), numerator=begin.meter[0],
                       denominator=begin.meter[1], key=begin.key)
     opening = played(first.bars)[0].length
     full = Fraction(4 * begin.meter[0], begin.meter[1])
-    if len(first.bars) > 2 and 0 < opening < full and (opening * 16).denominator == 1:
+    if header["M"] == "none":
+        score.time_signatures.clear()
+    elif len(first.bars) > 2 and 0 < opening < full and (opening * 16).denominator == 1:
         score = set_pickup(score, float(opening))
     for place, voice in enumerate(voices.values()):
         usual = header["T"] if len(voices) == 1 else voice.name if not voice.name.isdigit() else f"Voice {place + 1}"
@@ -269,7 +240,8 @@ def _track(voice: Voice, name: str, score: Score, leads: bool) -> Track:
     for bar in played(voice.bars):
         for offset, event in bar.events if leads else []:
             event.time = float(time + offset)
-            places = {Meter: score.time_signatures, KeySignature: score.key_signatures, Tempo: score.tempos}
+            places = {Meter: score.time_signatures, KeySignature: score.key_signatures, Tempo: score.tempos,
+                      TextMeta: score.markers}
             places[type(event)].append(event.copy())  # type: ignore[attr-defined]
         for sound in bar.sounds:
             start, ties = time + sound.start, {}

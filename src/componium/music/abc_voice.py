@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from componium.music.errors import BadInput
 from componium.music.keys import Key
-from componium.music.score import KeySignature, Tempo
+from componium.music.score import KeySignature, Tempo, TextMeta
 from componium.music.score import TimeSignature as Meter
 
 LONGEST_BEATS = 4096
@@ -33,7 +33,7 @@ class Bar:
     starts_repeat: bool = False
     ends_repeat: bool = False
     endings: frozenset[int] = frozenset()
-    events: list[tuple[Fraction, Meter | KeySignature | Tempo]] = field(default_factory=list)
+    events: list[tuple[Fraction, Meter | KeySignature | Tempo | TextMeta]] = field(default_factory=list)
 
 
 @dataclass

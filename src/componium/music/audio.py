@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from componium.music import stamps
 from componium.music.errors import BadFile, BadInput
 from componium.music.files import replacing
 from componium.music.loudness import integrated_loudness, normalising_gain
+from componium.music.origin import Origin
 
 AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 """File endings that `Audio.read` takes; `Audio.write` takes the first three."""
@@ -111,13 +114,14 @@ class Audio:
         return cls(samples, rate)
 
     def write(self, path: str | os.PathLike[str], *, bits: int | str = 24,
-              metadata: Mapping[str, str] | None = None) -> None:
+              metadata: Mapping[str, str] | None = None, origin: Origin | None = None) -> None:
         """Write WAV, FLAC or OGG (Vorbis), by the file's ending; the file appears complete or not at all.
 
         Args:
             path: the file; parent folders are created.
             bits: 16, 24, or 32 (also ``"32f"``) for floating point in WAV; without meaning for OGG.
             metadata: texts under `METADATA_KEYS`.
+            origin: what made it, written into the comment; without one the file says "not recorded".
 
         Raises:
             BadFile: another ending, or the place cannot be written.
@@ -126,7 +130,8 @@ class Audio:
         """
         import soundfile
 
-        depth, texts = _depth(bits), dict(metadata or {})
+        depth = _depth(bits)
+        texts = {key: text.encode("utf-8", "replace").decode() for key, text in (metadata or {}).items()}
         ending = Path(path).suffix.lower()
         if ending not in _SUBTYPES:
             raise BadFile(path, f"sound is written as {', '.join(_SUBTYPES)}, not {ending or 'a file without ending'}")
@@ -140,17 +145,35 @@ class Audio:
         frames = _quantised(self.samples, depth) if subtype.startswith("PCM") else self.samples.T
         with replacing(path) as temporary:
             try:
-                with soundfile.SoundFile(temporary, "w", self.sample_rate_hz, self.channels, subtype,
-                                         format=ending[1:].upper()) as file:
-                    for key, text in texts.items():
-                        setattr(file, key, text)
-                    for start in range(0, len(frames), _WRITE_BLOCK):
-                        file.write(frames[start:start + _WRITE_BLOCK])
+                self._encode(temporary, frames, ending, subtype, texts, origin or Origin())
             except soundfile.LibsndfileError as error:
                 if error.code == _SYSTEM_ERROR:
                     raise BadFile(path, "cannot be written: the system refused it (is the disk full?)") from error
                 raise BadFile(path, f"cannot be written as {ending[1:].upper()} at {self.sample_rate_hz} Hz with "
                                     f"{self.channels} channels ({_said(error)})") from error
+
+    def _encode(self, path: Path, frames: npt.NDArray[Any], ending: str, subtype: str, texts: dict[str, str],
+                origin: Origin) -> None:
+        """Write the file; of OGG the samples, and so their hash, are only known when it has been written once."""
+        import soundfile
+
+        def write() -> None:
+            with soundfile.SoundFile(path, "w", self.sample_rate_hz, self.channels, subtype,
+                                     format=ending[1:].upper()) as file:
+                for key, text in texts.items():
+                    setattr(file, key, text)
+                for start in range(0, len(frames), _WRITE_BLOCK):
+                    file.write(frames[start:start + _WRITE_BLOCK])
+
+        said = texts.pop("comment", "")
+        if ending != ".flac":
+            write()
+        music = hash_of_samples(path) if ending == ".ogg" else _hash_of([frames], self.sample_rate_hz, self.channels)
+        texts["comment"] = f"{said}\n{origin.comment(music=music)}".lstrip("\n")
+        if ending == ".wav":  # libsndfile drops all texts of a WAV file where they are longer than a few thousand bytes
+            stamps.add_to_wav(path, texts["comment"])
+        else:
+            write()
 
     def _check_writable(self, path: object, *, clips: bool) -> None:
         if self.sample_count == 0:
@@ -265,10 +288,36 @@ def mix(sounds: Sequence[Audio], gains_db: Sequence[float] | None = None) -> Aud
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the texts a sound file carries, under `METADATA_KEYS`; raises `BadFile` as `Audio.read`."""
+    """Return the texts a sound file carries, under `METADATA_KEYS`; raises `BadFile` as `Audio.read`.
+
+    What `Audio.write` noted of its origin is not among them: `origin.read_origin` reads that.
+    """
     with _readable(path) as file:
         found = {key: getattr(file, key) for key in METADATA_KEYS}
+        kind = "." + file.format.lower()
+    if kind == ".wav":
+        found["comment"] = next(stamps.texts_in(path, kind), "")
+    found["comment"] = stamps.without_note(found["comment"])
     return {key: text for key, text in found.items() if text}
+
+
+def hash_of_samples(path: str | os.PathLike[str]) -> str:
+    """Return the sha256 (hex) of the samples of a sound file as it stores them, with rate and channels.
+
+    Vorbis is decoded to 16 bits, which may differ between platforms. Raises `BadFile` as `Audio.read`.
+    """
+    with _readable(path) as file:
+        kind = {"PCM_16": "int16", "PCM_24": "int32", "VORBIS": "int16"}.get(file.subtype, "float32")
+        return _hash_of(file.blocks(_WRITE_BLOCK, dtype=kind, always_2d=True), file.samplerate, file.channels)
+
+
+def _hash_of(blocks: Iterable[npt.NDArray[Any]], sample_rate_hz: int, channels: int) -> str:
+    """Hash frames [samples, channels] in the type in which the file stores them."""
+    found = hashlib.sha256(f"{sample_rate_hz} Hz, {channels}".encode())
+    for block in blocks:
+        for start in range(0, len(block), _WRITE_BLOCK):
+            found.update(np.ascontiguousarray(block[start:start + _WRITE_BLOCK]).tobytes())
+    return found.hexdigest()
 
 
 def _readable(path: str | os.PathLike[str]) -> Any:

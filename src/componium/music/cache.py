@@ -32,7 +32,7 @@ from componium.music.voices import set_notes
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Rises whenever packed scores, or what is read from a score file, change; older cache files are then made anew."""
 
 _NOTE_COLUMNS = {"time": "<f4", "duration": "<f4", "pitch": "i1", "velocity": "i1"}

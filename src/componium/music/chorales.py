@@ -37,6 +37,7 @@ from componium.music.score import (
     note_ends,
     quantise,
 )
+from componium.music.songs import PACKAGE_NOTE
 from componium.music.theory import Key, key_of
 from componium.music.voices import is_monophonic
 
@@ -74,7 +75,7 @@ def read_chorales(*, progress: Progress | None = None) -> Gathered:
     arrays = recall(NAME, version)
     if arrays is not None:
         try:
-            return _unpacked(arrays)
+            return _with_note(_unpacked(arrays))
         except (ValueError, KeyError, IndexError, TypeError, BadInput):
             pass  # a damaged cache is made anew
     chorales, skipped = _parsed(progress)
@@ -83,6 +84,11 @@ def read_chorales(*, progress: Progress | None = None) -> Gathered:
     found = _unpacked(arrays)
     if reason:
         found.remarks.append(f"the parsed chorales are not kept, the next use takes as long: {reason}")
+    return _with_note(found)
+
+
+def _with_note(found: Gathered) -> Gathered:
+    found.remarks.append(PACKAGE_NOTE)
     return found
 
 

@@ -9,6 +9,7 @@ other pieces.
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 import shutil
@@ -17,18 +18,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
 
+from componium.music.built_in import BUILT_IN, is_built_in, read_built_in
+from componium.music.corpus_report import report_lines
 from componium.music.errors import BadFile, BadInput
 from componium.music.files import replacing
 from componium.music.formats import SCORE_EXTENSIONS, write_score
 from componium.music.gather import LIST_NAME, Gathered, gather
-from componium.music.item import UNKNOWN_LICENCE, Item, Later, Progress, Skipped, hash_of_score
+from componium.music.item import Item, Later, Progress, Skipped, hash_of_score
+from componium.music.licences import classes_of, licence_class, rights_of
+from componium.music.marks import Mark, read_marks, without_marked
+from componium.music.origin import CONVERTED, Given, Origin, given_file, version
 from componium.music.score import Score, bars, length_beats
-from componium.music.theory import pitch_name
+from componium.music.splits import families_of, parts_of
 
 __all__ = ["BUILT_IN", "Corpus", "Item", "Later", "Progress", "Skipped", "hash_of_score", "open_corpus"]
-
-BUILT_IN = {"chorales": "J. S. Bach's four-part chorales from the music21 package (needs the notation extra)"}
-"""Corpora that have a name instead of a path."""
 
 Source = str | Path
 
@@ -76,19 +79,22 @@ class Corpus(Sequence[Item]):
         """Return the part of one kind: ``"score"`` or ``"audio"``."""
         return Corpus([item for item in self if item.kind == kind], name=self.name)
 
-    def split(self, fractions: Sequence[float] = (0.8, 0.1, 0.1)) -> tuple[Corpus, ...]:
-        """Split into parts of about these sizes, each item by its content hash alone.
+    def split(self, fractions: Sequence[float] = (0.8, 0.1, 0.1), *, by: str = "hash") -> tuple[Corpus, ...]:
+        """Split into parts of about these sizes by the music alone, whatever its names and order.
 
         The same music goes to the same part in every corpus, so that adding or renaming pieces moves no other
         piece. Parts of a small corpus may differ much from the fractions, or be empty.
+
+        Args:
+            fractions: sizes of the parts, 1 in all.
+            by: ``"hash"``: each piece by its content hash alone; ``"melody"``: pieces with the same melody, in any
+                key, and their relatives (`splits.families_of`) stay together, so that no tune is in two parts.
+
+        Raises:
+            BadInput: the fractions are no parts of a whole, or there is no such way.
         """
-        if not fractions or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-            raise BadInput(f"fractions {tuple(fractions)}: give parts of a whole, e.g. 0.8, 0.1, 0.1")
         parts: list[list[Item]] = [[] for _ in fractions]
-        for item in self:
-            place, part = int(item.hash[:13] or "0", 16) / 16**13, 0
-            while part < len(parts) - 1 and place >= sum(fractions[:part + 1]):
-                part += 1
+        for item, part in zip(self._items, parts_of(self._items, fractions, by), strict=True):
             parts[part].append(item)
         return tuple(Corpus(items, name=f"{self.name} (part {number} of {len(parts)})")
                      for number, items in enumerate(parts, 1))
@@ -96,6 +102,7 @@ class Corpus(Sequence[Item]):
     def summary(self) -> dict[str, Any]:
         """Return the figures of the report as JSON data."""
         scores = [item.content for item in self if item.kind == "score"]
+        melodies = families_of(self.only("score"))
         pitches = [note["pitch"] for score in scores if isinstance(score, Score)
                    for track in score.tracks if not track.is_drum and len((note := track.notes.numpy())["pitch"])]
         voices = Counter(sum(not t.is_drum and len(t.notes) > 0 for t in s.tracks) for s in scores
@@ -113,6 +120,10 @@ class Corpus(Sequence[Item]):
             "highest_pitch": max((int(p.max()) for p in pitches), default=None),
             "voices": {str(count): pieces for count, pieces in sorted(voices.items())},
             "licences": self.licences,
+            "licence_classes": classes_of(self.licences),
+            "rights": rights_of(self.licences),
+            "melody_families": len(melodies),
+            "largest_family": len(melodies[0]) if melodies else 0,
             "skipped": [{"name": skipped.name, "reason": skipped.reason} for skipped in self.skipped],
             "other_files": self.other_files,
             "remarks": list(self.remarks),
@@ -120,15 +131,18 @@ class Corpus(Sequence[Item]):
 
     def report(self) -> str:
         """Return the report as plain text; every skipped file is named with its reason."""
-        return "\n".join(_report_lines(self.summary()))
+        return "\n".join(report_lines(self.summary()))
 
-    def export(self, folder: Source, format: str = "mid", *, force: bool = False) -> list[Path]:  # noqa: A002
+    def export(self, folder: Source, format: str = "mid", *, force: bool = False,  # noqa: A002
+               source: str = "") -> list[Path]:
         """Write every item into a folder, and ``corpus.json`` with source, licence and hash of each.
 
         Args:
             folder: made where it is missing.
             format: extension of the scores, e.g. ``"mid"`` or ``"musicxml"``; recordings are copied as they
-                are. force: whether existing files may be replaced.
+                are.
+            force: whether existing files may be replaced.
+            source: what `open_corpus` was given, noted in the files so that each can be made again.
 
         Returns:
             The files, ``corpus.json`` last.
@@ -145,7 +159,7 @@ class Corpus(Sequence[Item]):
                            "choose another folder, or replace them with --force")
         listing = []
         for item, path in zip(self._items, files, strict=True):
-            _write_item(item, path)
+            _write_item(item, path, source or self.name)
             listing.append({"file": path.name, "name": item.name, "kind": item.kind, "source": item.source,
                             "licence": item.licence, "hash": item.hash})
         with replacing(targets[-1]) as temporary:
@@ -154,38 +168,59 @@ class Corpus(Sequence[Item]):
         return targets
 
 
-def open_corpus(source: Source | Sequence[Source] | Corpus, *, progress: Progress | None = None) -> Corpus:
-    """Open a file, a folder, a built-in name, or a list of these.
+def open_corpus(source: Source | Sequence[Source] | Corpus, *, accept_licence: bool = False,
+                exclude: Source | None = None, progress: Progress | None = None) -> Corpus:
+    """Open a file, a folder, a built-in name (or a collection, ``"essen:erk"``), or a list of these.
 
     A built-in name is taken before a file of that name (write ``./chorales`` for the file). Music that occurs
-    twice is kept once, except within one file of the benchmark format, which stays as it is.
+    twice is kept once, except within one file of the benchmark format, which stays as it is. Items that are marked
+    in an ``exclude.txt`` (`marks`) of a folder are left out and named.
+
+    Args:
+        source: what to open; a `Corpus` is only taken through `exclude`.
+        accept_licence: whether you keep to the terms of a built-in corpus that has some.
+        exclude: a file of marks for items of any source.
+        progress: told of the reading.
 
     Raises:
-        BadFile: there is no such file or folder, or the one file given cannot be read.
-        BadInput: nothing was found that can be used.
+        BadFile: there is no such file or folder, the one file given cannot be read, or a file of marks is none.
+        BadInput: nothing was found that can be used, or terms were not accepted.
         MissingExtra: a built-in corpus needs a package that is not installed.
     """
+    marks = read_marks(exclude) if exclude is not None else []
     if isinstance(source, Corpus):
-        return source
+        return _without(source, marks, exclude) if marks else source
     sources = [source] if isinstance(source, (str, Path)) else list(source)
     if not sources:
         raise BadInput("an empty list is no corpus: give a file, a folder or a built-in name")
     found, names = Gathered(), []
     for number, one in enumerate(sources):
-        found.extend(_open_one(one, _part(progress, number, len(sources))))
-        names.append(one if isinstance(one, str) and one in BUILT_IN else Path(one).name or Path(one).resolve().name)
+        found.extend(_open_one(one, accept_licence, _part(progress, number, len(sources))))
+        names.append(str(one) if is_built_in(one) else Path(one).name or Path(one).resolve().name)
     name = " + ".join(names)
     if not found.items:
         raise _nothing(name, sources, found)
     items, twice = _unique(found.items)
-    return Corpus(items, name=name, skipped=found.skipped + twice, other_files=found.other_files, remarks=found.remarks)
+    corpus = Corpus(items, name=name, skipped=found.skipped + twice, other_files=found.other_files,
+                    remarks=found.remarks)
+    return _without(corpus, marks, exclude) if marks else corpus
 
 
-def _open_one(source: Source, progress: Progress | None) -> Gathered:
-    if isinstance(source, str) and source in BUILT_IN:
-        from componium.music.chorales import read_chorales
+def _without(corpus: Corpus, marks: Sequence[Mark], path: Source | None) -> Corpus:
+    """Return the corpus without the items that are marked in a file."""
+    items, skipped, unused = without_marked(list(corpus), marks)
+    if not items:
+        raise BadInput(f"{corpus.name}: every item is marked to be excluded in {path}: take marks out of it")
+    remarks = list(corpus.remarks)
+    if unused:
+        remarks.append(f"marks of {path} that meet no item: {len(unused)}, e.g. {unused[0].name or unused[0].hash}")
+    return Corpus(items, name=corpus.name, skipped=corpus.skipped + skipped, other_files=corpus.other_files,
+                  remarks=remarks)
 
-        found = read_chorales(progress=progress)
+
+def _open_one(source: Source, accept_licence: bool, progress: Progress | None) -> Gathered:
+    if isinstance(source, str) and is_built_in(source):
+        found = read_built_in(source, accept_licence=accept_licence, progress=progress)
         if Path(source).exists():
             found.remarks.append(f"{source!r} is the built-in corpus; for the file or folder write ./{source}")
         return found
@@ -245,36 +280,22 @@ def _file_names(items: Sequence[Item], extension: str) -> list[str]:
     return names
 
 
-def _write_item(item: Item, path: Path) -> None:
+@functools.lru_cache(maxsize=16)  # a book holds a thousand tunes
+def _given(path: str, _changed_ns: int) -> Given:
+    return given_file("piece", path)
+
+
+def _write_item(item: Item, path: Path, source: str) -> None:
     content = item.content
     if isinstance(content, Score):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_score(content, path)
+        settings = {"source": source, "item": item.name, "from": item.source, "hash": item.hash}
+        given = () if item.path is None else (_given(item.path, Path(item.path).stat().st_mtime_ns),)
+        write_score(content, path, origin=Origin(
+            CONVERTED, version(), "corpus export", settings=settings, licence=item.licence,
+            licence_class=licence_class(item.licence), given=given))
     elif item.path is not None:
         with replacing(path) as temporary:
             shutil.copyfile(item.path, temporary)
     else:
         content.write(path)
-
-
-def _report_lines(summary: dict[str, Any]) -> list[str]:
-    lines = [f"{summary['name']}: {summary['items']} item{'s' * (summary['items'] != 1)}"]
-    if summary["scores"]:
-        lines.append(f"  {summary['scores']} scores: {summary['bars']} bars, {summary['beats']:g} beats, "
-                     f"{summary['notes']} notes")
-    if summary["lowest_pitch"] is not None:
-        low, high = summary["lowest_pitch"], summary["highest_pitch"]
-        lines.append(f"  pitches {pitch_name(low)} to {pitch_name(high)} (MIDI {low} to {high})")
-    if summary["voices"]:
-        lines.append("  voices: " + ", ".join(f"{voices} in {pieces}" for voices, pieces in summary["voices"].items()))
-    if summary["recordings"]:
-        minutes, seconds = divmod(summary["seconds"], 60)
-        lines.append(f"  {summary['recordings']} recordings: {int(minutes)} min {seconds:.1f} s")
-    lines += [f"  licence: {licence or UNKNOWN_LICENCE} ({count})" for licence, count in summary["licences"].items()]
-    lines += [f"  note: {text}" for text in summary["remarks"]]
-    if summary["skipped"]:
-        lines.append(f"  skipped {len(summary['skipped'])}:")
-        lines += [f"    {skipped['name']}: {skipped['reason']}" for skipped in summary["skipped"]]
-    if summary["other_files"]:
-        lines.append(f"  other files, not music: {summary['other_files']}")
-    return lines

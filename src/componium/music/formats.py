@@ -1,22 +1,25 @@
 """Reading and writing scores by file extension: MIDI, ABC, MusicXML, kern, and the four-voice grid JSON.
 
-MIDI, ABC and JSON need nothing more; MusicXML and kern need the extra ``notation`` (music21).
+Only kern needs the extra ``notation`` (music21).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from componium.music.abc import parse_abc
+from componium.music.abc import parse_abc, parse_tune, tune_lines
 from componium.music.abc_text import abc_text
 from componium.music.errors import BadFile, BadInput
 from componium.music.files import replacing
 from componium.music.grid import Grid, from_grid, to_grid
+from componium.music.item import hash_of_score
 from componium.music.midi import midi_bytes, read_midi
+from componium.music.origin import Origin
 from componium.music.score import Score
 
 MIDI_EXTENSIONS = (".mid", ".midi")
@@ -40,7 +43,7 @@ def read_score(path: str | Path) -> Score:
     if extension in MIDI_EXTENSIONS:
         return read_midi(path)
     if extension == ".abc":
-        return read_abc(path)[0]
+        return read_abc(path, most=1)[0]
     if extension == ".json":
         return from_grid(read_grid_json(path)[0])
     from componium.music.notation import read_notation
@@ -48,24 +51,30 @@ def read_score(path: str | Path) -> Score:
     return read_notation(path)
 
 
-def write_score(score: Score, path: str | Path) -> None:
+def write_score(score: Score, path: str | Path, *, origin: Origin | None = None) -> None:
     """Write a score by the extension of ``path``; the file is complete or absent.
 
-    The JSON grid is on 16ths with four voices. Raises `BadFile` for an extension that cannot be written or a
-    place that cannot be written to, and `BadInput` where the score does not fit the format.
+    Every file but the JSON grid, which has no room, carries its origin; without one it says "not recorded".
+    The title is the origin's, else the file's name. The JSON grid is on 16ths with four voices. Raises
+    `BadFile` for an extension that cannot be written or a place that cannot be written to, and `BadInput`
+    where the score does not fit the format.
     """
     extension = Path(path).suffix.lower()
+    origin = origin or Origin()
+    title = (origin.title or Path(path).stem).encode("utf-8", "replace").decode()  # names of files are not always text
+    origin = dataclasses.replace(origin, title=title)
     if extension in MIDI_EXTENSIONS:
-        data = midi_bytes(score)
+        data = midi_bytes(score, origin=origin)
     elif extension == ".abc":
-        data = abc_text(score, title=Path(path).stem).encode()
+        text = abc_text(score, title=origin.title)
+        data = origin.into(text.encode(), ".abc", music=_hash_of_abc(text))
     elif extension == ".json":
         write_grid_json([to_grid(score)], path)
         return
     elif extension in (".musicxml", ".xml", ".mxl"):
         from componium.music.musicxml import musicxml_bytes
 
-        data = musicxml_bytes(score, title=Path(path).stem, compressed=extension == ".mxl")
+        data = musicxml_bytes(score, title=origin.title, compressed=extension == ".mxl", origin=origin)
     else:
         known = ", ".join(e for e in SCORE_EXTENSIONS if e != ".krn")
         raise BadFile(path, f"has an extension that cannot be written: use one of {known}")
@@ -73,11 +82,19 @@ def write_score(score: Score, path: str | Path) -> None:
         temporary.write_bytes(data)
 
 
-def read_abc(path: str | Path) -> list[Score]:
-    """Read every tune of an ABC file; raises `BadFile` with the line where one cannot be read."""
-    text = _read_text(path)
+def _hash_of_abc(text: str) -> str:
+    """Return the hash of the music as it will be read again; empty where that cannot be."""
     try:
-        return parse_abc(text)
+        return hash_of_score(parse_abc(text)[0])
+    except BadInput:
+        return ""
+
+
+def read_abc(path: str | Path, *, most: int | None = None) -> list[Score]:
+    """Read every tune of an ABC file, or the first ones; raises `BadFile` with the line where one cannot be read."""
+    text = read_text(path)
+    try:
+        return [parse_tune(lines) for lines in tune_lines(text)[:most]]
     except BadInput as error:
         raise BadFile(path, str(error)) from error
 
@@ -89,7 +106,7 @@ def read_grid_json(path: str | Path) -> list[Grid]:
     benchmark). The numbers alone are read: ties are not known. Raises `BadFile` with the piece that is wrong.
     """
     try:
-        content = json.loads(_read_text(path))
+        content = json.loads(read_text(path))
     except (json.JSONDecodeError, RecursionError) as error:
         place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise BadFile(path, f"is not JSON, or cut short{place}") from error
@@ -128,7 +145,7 @@ def _check_readable(path: str | Path) -> str:
     return file.suffix.lower()
 
 
-def _read_text(path: str | Path) -> str:
+def read_text(path: str | Path) -> str:
     """Read a text file, UTF-8 or else Latin-1 (older ABC); raise `BadFile` where it is no text."""
     try:
         data = Path(path).read_bytes()

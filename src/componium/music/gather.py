@@ -16,13 +16,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from componium.music.abc_book import read_book
 from componium.music.audio import AUDIO_EXTENSIONS, Audio
 from componium.music.cache import PackedScores, keep, pack_scores, recall
 from componium.music.errors import BadFile, ComponiumError
-from componium.music.formats import MIDI_EXTENSIONS, SCORE_EXTENSIONS, read_abc, read_grid_json, read_score
+from componium.music.formats import MIDI_EXTENSIONS, SCORE_EXTENSIONS, read_grid_json, read_score
 from componium.music.grid import from_grid
-from componium.music.item import Item, Later, Progress, Skipped, hash_of_score
+from componium.music.item import UNKNOWN_LICENCE, Item, Later, Progress, Skipped, hash_of_score
+from componium.music.marks import MARKS_NAME, read_marks, without_marked
 from componium.music.parallel import Result, read_scores
+from componium.music.rights import licences_beside, stated_in, stated_in_abc, stated_in_tags
 from componium.music.score import Score
 
 NO_NOTES = "holds no notes"
@@ -65,9 +68,9 @@ def gather(root: Path, *, progress: Progress | None = None) -> Gathered:
             elif extension == ".json":
                 by_name[name] = _pieces(name, path, source)
             elif extension == ".abc":
-                by_name[name] = _tunes(name, path, source)
+                by_name[name] = _tunes(name, path, source, found)
             elif extension in MIDI_EXTENSIONS:
-                by_name[name] = [score_item(name, read_score(path), path, source)]
+                by_name[name] = [score_item(name, read_score(path), path, source, stated_in(path))]
             elif extension in SCORE_EXTENSIONS:
                 slow.append((name, path))
             elif root.is_dir():
@@ -80,7 +83,12 @@ def gather(root: Path, *, progress: Progress | None = None) -> Gathered:
             progress(number / len(files), f"reading {root.name}")
     _gather_slow(slow, source, by_name, found, progress)
     listed = _listed({path.parent for _, path in files}) if root.is_dir() else {}
-    found.items = [_as_listed(item, listed) for name, _ in files for item in by_name.get(name, ())]
+    items = [_as_listed(item, listed) for name, _ in files for item in by_name.get(name, ())]
+    found.items = _with_terms_beside(items, root if root.is_dir() else root.parent)
+    if root.is_dir() and (root / MARKS_NAME).exists():
+        found.items, marked, unused = without_marked(found.items, read_marks(root / MARKS_NAME))
+        found.skipped += marked
+        found.remarks += [f"marks of {MARKS_NAME} that meet no item: {len(unused)}"] if unused else []
     return found
 
 
@@ -89,11 +97,11 @@ def reason_of(error: ComponiumError) -> str:
     return error.reason if isinstance(error, BadFile) else str(error)
 
 
-def score_item(name: str, score: Score, path: Path, source: str) -> Item:
+def score_item(name: str, score: Score, path: Path, source: str, licence: str) -> Item:
     """Return the Item of a score; raises `BadFile` for one without notes."""
     if not score.note_num():
         raise BadFile(path, NO_NOTES)
-    return Item(name, "score", score, source, hash=hash_of_score(score), path=str(path))
+    return Item(name, "score", score, source, licence or UNKNOWN_LICENCE, hash_of_score(score), str(path))
 
 
 def _files_below(root: Path, found: Gathered) -> list[tuple[str, Path]]:
@@ -107,7 +115,7 @@ def _files_below(root: Path, found: Gathered) -> list[tuple[str, Path]]:
         paths = [Path(folder, name) for name in names if not name.startswith(".")]
         files += [(path.relative_to(root).as_posix(), path) for path in paths]
     found.other_files += sum(path.name == LIST_NAME for _, path in files)
-    return sorted((name, path) for name, path in files if path.name != LIST_NAME)
+    return sorted((name, path) for name, path in files if path.name != LIST_NAME and name != MARKS_NAME)
 
 
 def _listed(folders: Iterable[Path]) -> dict[str, tuple[str, str]]:
@@ -125,13 +133,26 @@ def _listed(folders: Iterable[Path]) -> dict[str, tuple[str, str]]:
     return listed
 
 
+def _with_terms_beside(items: list[Item], root: Path) -> list[Item]:
+    """Return the items; those that state no terms themselves with those of a licence file in their folder or above."""
+    silent = {Path(item.path).parent for item in items if item.path and item.licence == UNKNOWN_LICENCE}
+    beside = licences_beside(root, silent)
+    return [_changed(item, licence=beside[Path(item.path).parent])
+            if item.path and item.licence == UNKNOWN_LICENCE and Path(item.path).parent in beside else item
+            for item in items]
+
+
+def _changed(item: Item, **changes: str) -> Item:
+    """Return an item with other words about it; a recording is not read for that."""
+    return dataclasses.replace(item, content=vars(item).get("_later") or item.content, **changes)  # type: ignore[arg-type]
+
+
 def _as_listed(item: Item, listed: Mapping[str, tuple[str, str]]) -> Item:
-    """Return the item with its listed source and licence; a recording is not read for that."""
+    """Return the item with its listed source and licence."""
     if item.path is None or item.path not in listed:
         return item
     source, licence = listed[item.path]
-    content = vars(item).get("_later") or item.content
-    return dataclasses.replace(item, content=content, source=source, licence=licence)
+    return _changed(item, source=source, licence=licence)
 
 
 def _pieces(name: str, path: Path, source: str) -> list[Item]:
@@ -146,30 +167,37 @@ def _pieces(name: str, path: Path, source: str) -> list[Item]:
     return items
 
 
-def _tunes(name: str, path: Path, source: str) -> list[Item]:
-    """Return the tunes of an ABC file that have notes."""
-    tunes = [tune for tune in read_abc(path) if tune.note_num()]
-    names = [name] if len(tunes) == 1 else [f"{name}#{index}" for index in range(len(tunes))]
-    if not tunes:
-        raise BadFile(path, NO_NOTES)
-    return [score_item(own, tune, path, source) for own, tune in zip(names, tunes, strict=True)]
+def _tunes(name: str, path: Path, source: str, found: Gathered) -> list[Item]:
+    """Return the tunes of an ABC file that can be read and have notes; the others are named as skipped."""
+    tunes = read_book(path)
+    if len(tunes) == 1 and tunes[0].score is None:
+        raise BadFile(path, tunes[0].reason)
+    items, of_file = [], stated_in(path)
+    for index, tune in enumerate(tunes):
+        own = name if len(tunes) == 1 else f"{name}#{index}"
+        if tune.score is not None and tune.score.note_num():
+            items.append(score_item(own, tune.score, path, source, stated_in_abc(tune.fields) or of_file))
+        else:
+            found.skipped.append(Skipped(own, tune.reason or NO_NOTES))
+    return items
 
 
 def _recording(name: str, path: Path, source: str) -> Item:
     import soundfile
 
     try:
-        header = soundfile.info(os.fspath(path))
+        with soundfile.SoundFile(os.fspath(path)) as header:
+            seconds, tags = header.frames / header.samplerate, header.copy_metadata()
         with open(path, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, RuntimeError) as error:  # soundfile's own errors are RuntimeErrors
         reason = "is empty" if path.is_file() and not path.stat().st_size else "is damaged or not a sound file"
         raise BadFile(path, reason) from error
-    if header.frames <= 0:
+    if seconds <= 0:
         raise BadFile(path, "holds no sound")
     content = Later(functools.partial(Audio.read, path), keep=False)
-    return Item(name, "audio", content, source, hash=digest, path=str(path),  # type: ignore[arg-type]
-                seconds=header.frames / header.samplerate)
+    return Item(name, "audio", content, source, stated_in_tags(tags) or stated_in(path) or UNKNOWN_LICENCE,  # type: ignore[arg-type]
+                digest, str(path), seconds=seconds)
 
 
 def _gather_slow(files: Sequence[tuple[str, Path]], source: str, by_name: dict[str, list[Item]], found: Gathered,
@@ -200,7 +228,7 @@ def _gather_slow(files: Sequence[tuple[str, Path]], source: str, by_name: dict[s
             if isinstance(result, ComponiumError):
                 raise result
             if isinstance(result, Score):
-                by_name[name] = [score_item(name, result, path, source)]
+                by_name[name] = [score_item(name, result, path, source, stated_in(path))]
         except ComponiumError as error:
             found.skipped.append(Skipped(name, reason_of(error)))
 

@@ -136,7 +136,7 @@ def parse_pitch(text: str) -> int:
 
 def pitch_name(midi: int) -> str:
     """Return the usual name of a MIDI pitch where no key is known: 60 is ``"C4"``."""
-    return _with_octave(PITCH_NAMES[midi % 12], midi)
+    return with_octave(PITCH_NAMES[midi % 12], midi)
 
 
 def spell(midi: int, key: Key, *, previous: int | None = None, next: int | None = None) -> str:  # noqa: A002
@@ -158,10 +158,10 @@ def spell(midi: int, key: Key, *, previous: int | None = None, next: int | None 
         target = fifths.get((pitch_class + towards) % 12)
         if towards and target is not None:
             # a semitone between neighbouring letters is five places on the line of fifths
-            return _with_octave(fifths_name(target - 5 * -towards), midi)
+            return with_octave(fifths_name(target - 5 * -towards), midi)
         low = name_fifths(key.tonic_name) - (5 if key.is_minor else 3)
-        return _with_octave(fifths_name(_within(pitch_class * 7, low, low + 11)), midi)
-    return _with_octave(fifths_name(fifths[pitch_class]), midi)
+        return with_octave(fifths_name(_within(pitch_class * 7, low, low + 11)), midi)
+    return with_octave(fifths_name(fifths[pitch_class]), midi)
 
 
 def signature_after(fifths: int, minor: bool, semitones: int) -> int:
@@ -179,7 +179,8 @@ def _scale_fifths(key: Key) -> dict[int, int]:
     return {place * 7 % 12: place for place in places}
 
 
-def _with_octave(name: str, midi: int) -> str:
+def with_octave(name: str, midi: int) -> str:
+    """Return a name such as ``"Cb"`` with the octave of a MIDI pitch: 71 makes it ``"Cb5"``."""
     return f"{name}{(midi - _ACCIDENTALS[name[1:]]) // 12 - 1}"
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from symusic import core
 
 from componium.music.errors import BadFile
+from componium.music.item import hash_of_score
+from componium.music.origin import Origin
 from componium.music.score import Score, round_half_up
 from componium.music.voices import note_arrays, note_ends
 
@@ -57,11 +59,11 @@ def parse_midi(data: bytes, path: object = "MIDI data") -> Score:
     return score
 
 
-def midi_bytes(score: Score) -> bytes:
+def midi_bytes(score: Score, *, origin: Origin | None = None) -> bytes:
     """Return a score as a MIDI file of format 1, with names, programs, tempo, meters, keys and markers.
 
     Starts and ends go to the nearest tick, a note is at least one tick long; a velocity of 0, which MIDI
-    reads as the end of a note, becomes 1.
+    reads as the end of a note, becomes 1. An origin is written as texts at the start of the first track.
     """
     ticks_per_beat = _ticks_per_beat(score.ticks_per_quarter)
     source = score.copy()
@@ -77,7 +79,8 @@ def midi_bytes(score: Score) -> bytes:
             starts.astype(np.int32), np.maximum(ends - starts, 1).astype(np.int32),
             arrays["pitch"], np.maximum(arrays["velocity"], 1))
     ticks.sort(inplace=True)
-    return ticks.dumps_midi()
+    data = ticks.dumps_midi()
+    return data if origin is None else origin.into(data, ".mid", music=hash_of_score(parse_midi(data)))
 
 
 def _ticks_per_beat(given: int) -> int:

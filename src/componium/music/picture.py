@@ -1,4 +1,4 @@
-"""Pictures of music: piano roll, waveform, spectrogram, as PNG or SVG."""
+"""Pictures of music: engraved score, piano roll, waveform, spectrogram, as PNG or SVG."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from componium.music.audio import Audio
 from componium.music.errors import BadFile, BadInput
 from componium.music.files import replacing
+from componium.music.origin import Origin
 from componium.music.score import FERMATA, PHRASE_END, Score, bars, end_beats, note_arrays
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def piano_roll(score: Score, path: str | os.PathLike[str] | None = None, *, title: str | None = None,
-               kind: str = ".png") -> bytes:
+               kind: str = ".png", origin: Origin | None = None) -> bytes:
     """Draw the notes over bars, one colour per part, with phrase ends and fermatas.
 
     Args:
@@ -42,6 +43,7 @@ def piano_roll(score: Score, path: str | os.PathLike[str] | None = None, *, titl
         path: where to write it (.png or .svg); none = only return it.
         title: a line above.
         kind: ``".png"`` or ``".svg"`` where there is no path.
+        origin: what made it, written into it; a file without one says "not recorded".
 
     Returns:
         The picture's bytes.
@@ -68,11 +70,40 @@ def piano_roll(score: Score, path: str | os.PathLike[str] | None = None, *, titl
     axes.set_ylabel("pitch")
     if len(tracks) > 1 or tracks[0].name:
         _draw_legend(axes, [track.name or f"part {n + 1}" for n, track in enumerate(tracks)][:24])
-    return _finished(figure, path, kind)
+    return _finished(figure, path, kind, origin)
+
+
+def engraved(score: Score, path: str | os.PathLike[str] | None = None, *, title: str | None = None,
+             kind: str = ".png", origin: Origin | None = None) -> bytes:
+    """Draw the notes on staves (extra ``notation``); arguments as `piano_roll`.
+
+    A score higher than 4,000 pixels is cut into pages: ``a.png``, ``a-2.png`` and so on are written, and the first
+    is returned. A score without notes is an empty bar.
+    """
+    ending = _ending(path, kind)
+    pages = [written(page, page_path(path, number), ending, origin)
+             for number, page in enumerate(engraved_pages(score, ending, title=title))]
+    return pages[0]
+
+
+def engraved_pages(score: Score, kind: str = ".png", *, title: str | None = None) -> list[bytes]:
+    """Return the pages of an engraved score as PNG or SVG; see `engraved`."""
+    from componium.music.engraving import PAGE_PX, engrave, png_of
+
+    pages = engrave(score, title=title or "", height_px=PAGE_PX, crop=True).pages
+    return [page.encode() if kind == ".svg" else png_of(page) for page in pages]
+
+
+def page_path(path: str | os.PathLike[str] | None, number: int) -> Path | None:
+    """Return where a page of a picture is written: the path itself, then ``a-2.png`` and so on."""
+    if path is None:
+        return None
+    first = Path(path)
+    return first if number == 0 else first.with_name(f"{first.stem}-{number + 1}{first.suffix}")
 
 
 def waveform(audio: Audio, path: str | os.PathLike[str] | None = None, *, title: str | None = None,
-             kind: str = ".png") -> bytes:
+             kind: str = ".png", origin: Origin | None = None) -> bytes:
     """Draw a sound over time, one row per channel: its range and, darker, its RMS; see `piano_roll`."""
     _check_sound(audio)
     rows = min(audio.channels, 8)
@@ -97,11 +128,11 @@ def waveform(audio: Audio, path: str | os.PathLike[str] | None = None, *, title:
         if row == 0:
             ax.legend(loc="upper right", fontsize=7, framealpha=0.9, ncols=2)
     ax.set_xlabel("time (s)")
-    return _finished(figure, path, kind)
+    return _finished(figure, path, kind, origin)
 
 
 def spectrogram(audio: Audio, path: str | os.PathLike[str] | None = None, *, title: str | None = None,
-                kind: str = ".png") -> bytes:
+                kind: str = ".png", origin: Origin | None = None) -> bytes:
     """Draw the log-mel spectrogram of a sound (all channels together), in dB below its loudest point.
 
     Arguments as `piano_roll`.
@@ -118,7 +149,7 @@ def spectrogram(audio: Audio, path: str | os.PathLike[str] | None = None, *, tit
     axes.set_xlabel("time (s)")
     axes.set_ylabel("frequency (Hz)")
     figure.colorbar(image, ax=axes, pad=0.01, label="level (dB)")
-    return _finished(figure, path, kind)
+    return _finished(figure, path, kind, origin)
 
 
 def log_mel(audio: Audio, *, bands: int = MEL_BANDS, most_frames: int = 2000) -> tuple[Floats, Floats, float]:
@@ -254,19 +285,31 @@ def _escaped(text: str) -> str:
     return text.replace("$", r"\$").lstrip("_") or "part"
 
 
-def _finished(figure: Figure, path: str | os.PathLike[str] | None, kind: str) -> bytes:
+def _finished(figure: Figure, path: str | os.PathLike[str] | None, kind: str, origin: Origin | None) -> bytes:
     """Return the picture's bytes and write them where asked to."""
     import matplotlib as mpl
 
-    ending = Path(path).suffix.lower() if path is not None else kind.lower()
-    if ending not in PICTURE_KINDS:
-        raise BadFile(path or kind, f"a picture is written as {' or '.join(PICTURE_KINDS)}")
+    ending = _ending(path, kind)
     buffer = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None} if ending == ".svg" else {"Software": "Componium"}
     with mpl.rc_context({"svg.hashsalt": "componium"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # letters that the font has not are drawn as boxes
         figure.savefig(buffer, format=ending[1:], metadata=metadata)
-    if path is not None:
-        with replacing(path) as temporary:
-            temporary.write_bytes(buffer.getvalue())
-    return buffer.getvalue()
+    return written(buffer.getvalue(), path, ending, origin)
+
+
+def _ending(path: str | os.PathLike[str] | None, kind: str) -> str:
+    ending = Path(path).suffix.lower() if path is not None else kind.lower()
+    if ending not in PICTURE_KINDS:
+        raise BadFile(path or kind, f"a picture is written as {' or '.join(PICTURE_KINDS)}")
+    return ending
+
+
+def written(data: bytes, path: str | os.PathLike[str] | None, ending: str, origin: Origin | None) -> bytes:
+    """Return a picture's bytes with its origin in them, and write them where there is a path."""
+    if path is None:
+        return data if origin is None else origin.into(data, ending)
+    data = (origin or Origin()).into(data, ending)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+    return data

@@ -100,7 +100,7 @@ class Learned:
         hashes: of their musical content.
         fingerprints: of their melodies; empty for recordings.
         licences: licence -> number of pieces.
-        sources: source -> number of pieces.
+        sources: source -> number of pieces; pieces of one collection count as one source (`collection`).
     """
 
     names: tuple[str, ...]
@@ -118,7 +118,7 @@ class Learned:
             tuple(item.hash for item in pieces),
             tuple(tuple(item_fingerprints(item)) for item in pieces),
             dict(Counter(item.licence or UNKNOWN_LICENCE for item in pieces)),
-            dict(Counter(item.source for item in pieces)),
+            dict(Counter(collection(item.source) for item in pieces)),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -131,6 +131,15 @@ class Learned:
         prints = tuple(tuple(piece) for piece in data.get("fingerprints", ()))
         return cls(tuple(data.get("names", ())), tuple(data.get("hashes", ())), prints,
                    dict(data.get("licences", {})), dict(data.get("sources", {})))
+
+
+def collection(source: str) -> str:
+    """Return the source of a piece without its file: ``"music21 10.5.1, bach/bwv269.mxl"`` is of
+    ``"music21 10.5.1, bach"``; a source without a package in front stays as it is.
+    """
+    package, _, place = source.partition(", ")
+    folder = place.rpartition("/")[0]
+    return f"{package}, {folder}" if folder else source
 
 
 def item_fingerprints(item: Item) -> list[str]:

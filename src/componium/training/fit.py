@@ -19,6 +19,7 @@ from typing import Any
 from componium.interface import Fits, Progress, silent
 from componium.music.corpus import Corpus, Item, open_corpus
 from componium.music.errors import BadInput
+from componium.music.licences import most_restrictive
 from componium.music.provenance import Learned
 
 Data = str | Path | Corpus | Sequence[Item] | Sequence[str | Path]
@@ -28,7 +29,7 @@ OPENING_SHARE = 0.3
 
 
 def train(model: Any, data: Data, *, progress: Progress = silent, seed: int = 0,
-          budget: str | float | None = None) -> Any:
+          budget: str | float | None = None, accept_licence: bool = False, exclude: str | Path | None = None) -> Any:
     """Let a model learn from music.
 
     Args:
@@ -38,6 +39,8 @@ def train(model: Any, data: Data, *, progress: Progress = silent, seed: int = 0,
         seed: for models whose `fit` takes one; a model that counts gives the same result for every seed.
         budget: time to learn in, as `read_budget` reads it. A model that counts reads the data once and is
             done, whatever the budget; one whose `fit` takes ``budget_seconds`` keeps to it.
+        accept_licence: whether you keep to the terms of a built-in corpus that has some.
+        exclude: a file of marks (`componium.music.marks`) for items to leave out.
 
     Returns:
         The same model, its ``provenance`` filled.
@@ -50,7 +53,7 @@ def train(model: Any, data: Data, *, progress: Progress = silent, seed: int = 0,
     budget_seconds = read_budget(budget)
     if not isinstance(model, Fits):
         raise BadInput(f"the model {_name(model)} does not learn from a corpus; it works as it is")
-    corpus, opened = _open(data, progress)
+    corpus, opened = _open(data, progress, accept_licence, exclude)
     started = time.perf_counter()
     asked = {"seed": seed, "budget_seconds": budget_seconds}
     known = inspect.signature(model.fit).parameters
@@ -91,29 +94,6 @@ def version() -> str:
         return "not installed"
 
 
-_RANKS = (
-    (r"unknown|^\s*$", 6),
-    (r"all rights|proprietary|research only|not to be redistributed", 5),
-    (r"not stated|unstated|unclear", 4),
-    (r"\bnc\b|non-?commercial|by-nc", 3),
-    (r"gpl|by-sa|share-?alike", 2),
-    (r"cc0|public[- ]domain|^mit|bsd|unlicense", 0),
-)
-
-
-def most_restrictive(licences: Iterable[str]) -> str:
-    """Return the licence that asks the most: what a model learned from all of them inherits.
-
-    The order is unknown, reserved, encoding licence not stated, non-commercial, share-alike, anything else
-    (attribution), public domain. "unknown" is not free.
-    """
-    return max(sorted(licences), key=_rank, default="unknown")
-
-
-def _rank(licence: str) -> int:
-    return next((rank for pattern, rank in _RANKS if re.search(pattern, licence.lower())), 1)
-
-
 _UNITS_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -136,18 +116,24 @@ def read_budget(budget: str | float | None) -> float | None:
     return seconds
 
 
-def _open(data: Data, progress: Progress) -> tuple[Corpus, float]:
+def _open(data: Data, progress: Progress, accept_licence: bool, exclude: str | Path | None) -> tuple[Corpus, float]:
     """Return the corpus, and the share of the progress bar that opening it took."""
     if isinstance(data, Corpus):
-        corpus, share = data, 0.0
+        corpus = data
     elif isinstance(data, Sequence) and data and all(isinstance(item, Item) for item in data):
-        corpus, share = Corpus([item for item in data if isinstance(item, Item)], name="items"), 0.0
+        corpus = Corpus([item for item in data if isinstance(item, Item)], name="items")
     else:
         part = partial(_part, progress, 0.0, OPENING_SHARE)
-        corpus, share = open_corpus(data, progress=part), OPENING_SHARE  # type: ignore[arg-type]
+        corpus = open_corpus(data, accept_licence=accept_licence, exclude=exclude,  # type: ignore[arg-type]
+                             progress=part)
+        return _not_empty(corpus), OPENING_SHARE
+    return _not_empty(open_corpus(corpus, exclude=exclude) if len(corpus) else corpus), 0.0
+
+
+def _not_empty(corpus: Corpus) -> Corpus:
     if not len(corpus):
         raise BadInput(f"{corpus.name}: there is nothing to learn from in it")
-    return corpus, share
+    return corpus
 
 
 def _part(progress: Progress, begin: float, end: float, done: float, message: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -58,3 +59,36 @@ def start(folder):
     return lambda *words, **more: subprocess.Popen(
         [sys.executable, "-m", "componium", *map(str, words)], cwd=folder, env=environment | more,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+@pytest.fixture
+def browse():
+    """Return `opened`: a file opened in Chromium."""
+    return opened
+
+
+def chromium():
+    """Return the system's Chromium, or None for the one that playwright brings."""
+    found = subprocess.run(["which", "chromium", "chromium-browser", "google-chrome"], capture_output=True, text=True,
+                           check=False).stdout.split()
+    return found[0] if found else None
+
+
+@contextlib.contextmanager
+def opened(path, *, width=1280, height=900):
+    """Give a page opened in Chromium, with what went wrong and what was asked for as attributes; skip without one."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        try:
+            browser = started.chromium.launch(args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+                                              executable_path=chromium())
+        except playwright.Error as error:
+            pytest.skip(f"no browser: {str(error).splitlines()[0]}")
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.troubles, page.asked = [], []
+        page.on("pageerror", lambda error: page.troubles.append(str(error)))
+        page.on("console", lambda message: page.troubles.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(path.as_uri())
+        yield page
+        browser.close()

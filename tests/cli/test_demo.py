@@ -4,17 +4,19 @@ import json
 import os
 import re
 import shlex
-import subprocess
 
 import numpy as np
 import pytest
 
+from componium import checkpoint
 from componium.cli.demo import baseline, work
 from componium.cli.demo.plan import FILES, Lesson
+from componium.cli.pages.takes import unpacked
 from componium.music.audio import Audio
 from componium.music.corpus import Corpus
 from componium.music.errors import MissingExtra
 from componium.music.formats import read_score
+from componium.music.origin import read_origin
 from componium.music.score import bars, key_signature_of
 from componium.music.soundfont import find_soundfont
 from componium.music.theory import key_of
@@ -33,11 +35,14 @@ def little_corpus(monkeypatch, chorales):
 
 def checked_page(folder):
     page = (folder / "index.html").read_text(encoding="utf-8")
-    assert not re.search(r'(?:src|href)="(?!data:|chorale\.|#)', page)  # nothing is loaded from anywhere
-    assert "default-src 'none'" in page and "$" not in re.sub(r"base64,[\w+/=]+", "", page)
-    assert page.count('data-s="') == read_score(folder / "chorale.mid").note_num()
-    assert "data:audio/flac;base64,ZkxhQ" in page  # fLaC
-    assert "<svg" in page and "data:image/png;base64,iVBOR" in page
+    sheet, roll = unpacked(re.search(r'class="drawings">([\w+/=]+)<', page)[1])
+    for text in (page, sheet, roll):
+        assert not re.search(r'(?:src|href)="(?!data:|chorale\.|#)', text)  # nothing is loaded from anywhere
+    assert "default-src 'none'" in page and "data:audio/mpeg;base64," in page
+    notes = read_score(folder / "chorale.mid").note_num()
+    assert roll.count('data-s="') == notes <= sheet.count('data-s="')
+    assert sheet.startswith("<svg") and "data:image/png;base64,iVBOR" in roll and "4 kHz" in roll
+    assert page.index('class="sheet"') < page.index('class="stage"')  # the score above the roll
     return page
 
 
@@ -56,6 +61,11 @@ def test_the_demo_writes_everything_and_its_commands_work(run, folder, little_co
     assert [track.program for track in read_score(out / "chorale.mid").tracks] == [68, 71, 60, 70]
     sound = Audio.read(out / "chorale.wav")
     assert sound.loudness_lufs == pytest.approx(-16, abs=0.3) and sound.peak_db < 0
+    for name in ("chorale.mid", "chorale.musicxml", "chorale.wav", "chorale.png"):
+        origin = read_origin(out / name)
+        assert (origin.verb, origin.seed, origin.licence, origin.models[0].name) == ("demo", 3, "CC0-1.0", "markov")
+        assert origin.models[0].checkpoint == checkpoint.digest(out / "model") and origin.settings["key"] == "Bb major"
+    assert read_origin(out / "chorale.wav").made == "performed"
     commands = [line.strip() for line in result.stdout.splitlines() if line.startswith("  componium ")]
     assert len(commands) == 3 and all(command in page.replace("&#x27;", "'") for command in commands)
     for command in commands:
@@ -127,32 +137,18 @@ def test_the_real_demo_is_done_in_time_and_sounds(start, folder):
 
 
 @pytest.mark.browser
-def test_the_page_plays_and_follows_in_a_browser(run, folder, little_corpus):
-    playwright = pytest.importorskip("playwright.sync_api")
-    assert run("demo", "--out", "d", "--bars", 2).exit_code == 0
-    with playwright.sync_playwright() as started:
-        try:
-            browser = started.chromium.launch(args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
-                                              executable_path=chromium())
-        except playwright.Error as error:
-            pytest.skip(f"no browser: {str(error).splitlines()[0]}")
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        troubles, asked = [], []
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto((folder / "d" / "index.html").as_uri())
-        page.wait_for_function("() => sound.readyState > 1")
+def test_the_page_plays_and_follows_in_score_and_roll(run, folder, little_corpus, browse):
+    assert run("demo", "--out", "d", "--bars", 4).exit_code == 0
+    with browse(folder / "d" / "index.html", width=390, height=800) as page:
+        page.wait_for_function("() => [...player.takes.values()][0].notes.length > 0")
+        page.locator(".plot.roll").scroll_into_view_if_needed()
         box = page.locator(".plot.roll").bounding_box()
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 5)
-        page.wait_for_function("() => document.querySelectorAll('.on').length > 0 && !sound.paused")
-        assert page.evaluate("parseFloat(heads[0].style.left)") > 45
+        page.wait_for_function("() => document.querySelector('.roll .on') && document.querySelector('.sheet .on')")
+        page.evaluate("player.pause()")
+        now, left, spans = page.evaluate("""[player.audio.currentTime,
+          parseFloat(document.querySelector(".extra .playhead").style.left),
+          [...document.querySelectorAll(".on")].map(e => [+e.dataset.s, +e.dataset.e])]""")
+        assert 45 < left < 60 and len(spans) >= 6 and all(start <= now < end for start, end in spans)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert not troubles and not [url for url in asked[1:] if not url.startswith("data:")]
-        browser.close()
-
-
-def chromium():
-    """Return the system's Chromium, or None for the one that playwright brings."""
-    found = subprocess.run(["which", "chromium", "chromium-browser", "google-chrome"], capture_output=True, text=True,
-                           check=False).stdout.split()
-    return found[0] if found else None
+        assert not page.troubles and not [url for url in page.asked[1:] if not url.startswith("data:")]

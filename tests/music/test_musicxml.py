@@ -103,7 +103,8 @@ def test_one_note_and_no_meter_no_tempo_no_key_stay_so() -> None:
 def test_unisons_of_several_voices_keep_their_ties_apart() -> None:
     rng = random.Random(5)
     score = new_score()
-    track(score, "Piano", [(rng.randrange(128) / 4, rng.randrange(1, 24) / 4, rng.randrange(55, 66)) for _ in range(400)])
+    track(score, "Piano", [(rng.randrange(128) / 4, rng.randrange(1, 24) / 4, rng.randrange(55, 66))
+                           for _ in range(400)])
     assert content(again(score)) == content(score)
 
 
@@ -132,6 +133,13 @@ def test_triplets_syncopations_and_ties_are_written_for_readers() -> None:
     assert shown == [("eighth", 0, "3", "")] * 3 + [("eighth", 0, None, "sta"), ("eighth", 0, None, "sto"),
                                                     ("quarter", 1, None, "sta"), ("quarter", 0, None, "sto")]
     assert [t.get("type") for n in notes for t in n.iter("tuplet")] == ["start", "stop"]
+
+
+def test_a_bookmark_has_no_position_zero_which_the_schema_forbids() -> None:
+    marks = list(ElementTree.fromstring(musicxml_bytes(everything())).iter("bookmark"))
+    assert {mark.get("name") for mark in marks} >= {FERMATA, PHRASE_END, END}
+    assert None in {mark.get("position") for mark in marks}
+    assert all(int(mark.get("position", "1")) > 0 for mark in marks)
 
 
 def test_accidentals_are_printed_where_a_reader_needs_them() -> None:
@@ -214,7 +222,7 @@ def test_verovio_and_music21_open_it_without_a_word(capfd: pytest.CaptureFixture
 
 
 def corpus_scores(count: int) -> list[tuple[str, Score]]:
-    """Return chorales and tunes of music21: all 345 chorales, then tunes of four collections at random."""
+    """Return chorales and tunes of music21: all chorales, then tunes of four collections at random."""
     music21 = pytest.importorskip("music21", reason="the notation extra is not installed")
     from componium.music.abc import parse_abc
     from componium.music.corpus import open_corpus

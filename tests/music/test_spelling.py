@@ -41,7 +41,9 @@ def names(pitches: list[int], key: str | None = None) -> str:
     ([54, 56, 58, 59, 61, 63, 65, 66], "Gb major", "Gb Ab Bb Cb Db Eb F Gb"),
     ([61, 63, 64, 66, 68, 69, 72, 73], "C# minor", "C# D# E F# G# A B# C#"),
     ([60, 61, 62, 63, 64, 65, 66, 67], "C major", "C C# D D# E F F# G"),
-    ([67, 66, 65, 64, 63, 62, 60], "C major", "G Gb F E Eb D C"),
+    ([67, 66, 65, 64, 63, 62, 60], "C major", "G F# F E Eb D C"),
+    ([66, 66, 65, 67, 66, 67, 70], "G minor", "F# F# F G F# G Bb"),
+    ([67, 66, 67, 68, 69, 67], "G minor", "G F# G G# A G"),
 ])
 def test_scales_leading_notes_and_chromatic_lines(pitches: list[int], key: str, expected: str) -> None:
     assert names(pitches, key) == expected

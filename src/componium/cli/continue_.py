@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from componium.cli.flags import Force, Model, Seed, Settings, Temperature
-from componium.cli.generate import default_stem
+from componium.cli.choosing import folder_for
+from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperature
+from componium.cli.generate import default_stem, told_settings
+from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
 from componium.cli.outputs import check_file, check_score_format, out_path, write_piece
 from componium.cli.settings import flag_arguments, load_with, pairs_only
-from componium.cli.show import new_app, progress_bar, quoted, say
+from componium.cli.show import Progress, new_app, progress_bar, quoted, say
+from componium.music.errors import BadInput
+from componium.music.origin import GENERATED, Origin
 
 app = new_app()
 
@@ -22,6 +27,7 @@ Examples:
   componium continue my.markov a.mid --bars 4 --seed 2 --out b.mid
   componium continue my.markov sketch.musicxml --bars 8 --temperature 0.9 --out longer.musicxml
   componium continue grammar a.mid example=blues --bars 12 --out b.mid
+  componium continue my.markov a.mid --bars 4 --count 8 --rank harmony --out candidates/
 
 \b
 The piece itself stays as it is, to the note. key=value words are arguments of the model;
@@ -33,26 +39,117 @@ def continue_(
     bars: Annotated[int, typer.Option(min=1, help="How many bars to add.")] = 8,
     seed: Seed = None,
     temperature: Temperature = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file to write.  [default: FILE-continued.mid]")]
-    = None,
+    count: Annotated[int, typer.Option(min=1, help="How many candidates to choose from; with --rank.")] = 1,
+    out: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="The file to write; with --rank, a folder.  [default: FILE-continued.mid]")] = None,
+    rank: Rank = None,
+    on: On = None,
     force: Force = False,
 ) -> None:
     """Go on where a piece stops: write the piece, unchanged, followed by new bars."""
-    from componium.music.formats import read_score
-
     pairs = pairs_only(settings or [], "continue")
     default_stem(model)
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
+    folder = folder_for(out, f"{file.stem}-candidates", rank=rank, on=on, count=count)
+    if folder is not None and rank is not None:
+        rank_pieces(Asked(model, pairs, file, bars, chosen, temperature), count, rank, on, folder, force=force)
+        return
+    if count > 1:
+        raise BadInput(f"--count {count} gives several candidates to choose from: add --rank harmony, say")
     path = out_path(out, f"{file.stem}-continued.mid")
     check_score_format(path)
     check_file(path, force=force)
-    loaded, arguments = load_with(model, pairs, "continue_", "continue")
-    score = read_score(file)
-    arguments |= flag_arguments(loaded.continue_, loaded, temperature=temperature)
+    ready = prepare(Asked(model, pairs, file, bars, chosen, temperature))
     with progress_bar("composing") as progress:
-        piece = loaded.continue_(score, bars=bars, seed=chosen, progress=progress, **arguments)
-        write_piece(piece, path, title=f"{file.stem}, continued")
-    told = "" if loaded.deterministic else f" (seed {chosen})"
-    say(f"wrote {path}{told}: {score.note_num()} notes kept, {piece.note_num() - score.note_num()} added")
+        piece, origin = make(ready, progress)
+        write_piece(piece, path, title_of(ready), origin)
+    told = "" if ready.model.deterministic else f" (seed {chosen})"
+    kept = ready.score.note_num()
+    say(f"wrote {path}{told}: {kept} notes kept, {piece.note_num() - kept} added")
     if path.suffix.lower() in (".mid", ".midi"):
         say(f"listen: componium perform {quoted(path)} --with soundfont")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that decides how a piece goes on.
+
+    Attributes:
+        model: MODEL.
+        pairs: the ``key=value`` words.
+        file: the score to go on from.
+        bars: how many to add.
+        seed: of the new bars.
+        temperature: none = the model's own.
+    """
+
+    model: str
+    pairs: dict[str, str]
+    file: Path
+    bars: int
+    seed: int
+    temperature: float | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A loaded model, the score to go on from, the arguments, and the origin of what will be made."""
+
+    asked: Asked
+    model: Any
+    score: Any
+    arguments: dict[str, Any]
+    origin: Origin
+
+
+def prepare(asked: Asked) -> Ready:
+    """Load the model and read the score.
+
+    Raises:
+        BadInput: no such model, it cannot continue, or a word belongs to nobody.
+        BadFile: the score cannot be read.
+    """
+    from componium.music.formats import read_score
+
+    loaded, arguments = load_with(asked.model, asked.pairs, "continue_", "continue")
+    score = read_score(asked.file)
+    arguments |= flag_arguments(loaded.continue_, loaded, temperature=asked.temperature)
+    origin = origin_for(
+        GENERATED, "continue", [used_model(asked.model, loaded)], seed=asked.seed,
+        settings={"bars": asked.bars, "temperature": asked.temperature, "words": asked.pairs},
+        given=[*model_files(asked.model), given_file("score", asked.file), *given_words(asked.pairs)])
+    return Ready(asked, loaded, score, {**arguments, "bars": asked.bars}, origin)
+
+
+def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[Any, Origin]:
+    """Return the piece with its new bars, and its origin; the same for the same `Asked`, whoever asks.
+
+    Args:
+        ready: what `prepare` returned.
+        progress: told how far it is.
+        seed: another one than asked for, for several candidates from one model.
+    """
+    chosen = ready.asked.seed if seed is None else seed
+    piece = ready.model.continue_(ready.score, seed=chosen, progress=progress, **ready.arguments)
+    return piece, replace(ready.origin, seed=chosen)
+
+
+def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: Path, *, force: bool) -> None:
+    """Write candidates, the best first, into a folder with an audition page."""
+    from componium.cli.choosing import Choice, check, choose
+    from componium.music.score import end_beats
+
+    words = ["continue", asked.model, str(asked.file), *(f"{key}={value}" for key, value in asked.pairs.items()),
+             "--bars", str(asked.bars)]
+    words += ["--temperature", f"{asked.temperature:g}"] if asked.temperature is not None else []
+    choice = Choice("continue", asked.model, f"{asked.file.stem}-continued", count, measure, on, asked.seed, folder,
+                    words, told_settings(asked), force=force)
+    check(choice)
+    ready = prepare(asked)
+    choose(replace(choice, new_from_beats=end_beats(ready.score)), ready.model,
+           lambda seed, progress: make(ready, progress, seed=seed))
+
+
+def title_of(ready: Ready) -> str:
+    """Return the title of a picture of the piece."""
+    return f"{ready.asked.file.stem}, continued"

@@ -24,8 +24,9 @@ CORE = ("numpy", "symusic", "soundfile", "soxr", "pyloudnorm", "matplotlib", "sa
 """Packages without which Componium does not work; each is really imported."""
 
 EXTRAS = {
-    "notation": (("music21", "verovio"), "MusicXML and kern, the built-in chorales, engraved scores, the demo"),
+    "notation": (("music21", "verovio", "resvg_py"), "kern, the built-in corpora, engraved scores, the demo"),
     "soundfont": (("pretty_midi",), "a General MIDI SoundFont, to hear scores"),
+    "lessons": (("jupytext", "ipykernel"), "lessons as notebooks"),
 }
 """Extra -> the packages it brings, and what they are for."""
 

@@ -44,7 +44,7 @@ from componium.music.voices import is_monophonic
 NAME = "chorales"
 LICENCE = "public-domain work, encoding licence not stated"
 PURPOSE = "The chorales corpus"
-VERSION = 1
+VERSION = 2
 """Rises whenever what is made of the files changes; the cache is then made anew."""
 STEPS_PER_BEAT = 4
 MOST_SILENCE = 0.25

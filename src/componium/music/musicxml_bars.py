@@ -173,7 +173,8 @@ def _add_marker(measure: Element, piece: Piece, space: Space, number: int) -> No
     event = piece.score.markers[number]
     name, offset = f"{MARKER_ID}{number + 1}", near(event.time) - space.start
     if event.text in (FERMATA, PHRASE_END, END):  # a bookmark is printed nowhere
-        SubElement(measure, "bookmark", id=name, name=event.text, position=piece.duration(offset))
+        place = {"position": piece.duration(offset)} if offset else {}  # the schema wants it above 0
+        SubElement(measure, "bookmark", id=name, name=event.text, **place)
         return
     direction = SubElement(measure, "direction", placement="above", id=name)
     SubElement(SubElement(direction, "direction-type"), "words").text = clean(event.text)

@@ -46,8 +46,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Performance:
-    """The piece as written (``score``), as it is played (``played``: its tempos and timing shaped), and its sound."""
+    """The piece as it is written, and its sound."""
 
     score: Any
-    played: Any
     audio: Any

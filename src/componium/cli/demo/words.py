@@ -27,7 +27,7 @@ def facts(lesson: Lesson, asked: Asked, sound: Performance) -> Facts:
              f"J. S. Bach, and played by {', '.join(INSTRUMENTS[:-1])} and {INSTRUMENTS[-1]}.",
         trained=trained_text(lesson), scores=score_rows(lesson), scores_text=scores_text(lesson),
         protocol=protocol_text(lesson), made=made_rows(lesson, asked, sound), reproduce=again(asked),
-        next_commands=next_commands(asked.out), version=__version__)
+        next_commands=next_commands(asked.out))
 
 
 def trained_text(lesson: Lesson) -> list[str]:

@@ -386,6 +386,12 @@ def test_generates_many_different_pieces(model: Any, cls: Any) -> None:
         model.generate_many(count=0, bars=2)
 
 
+@pytest.mark.needs("generate", "generate_many")
+def test_many_pieces_are_made_with_the_defaults_of_one(cls: Any) -> None:
+    one, many = (inspect.signature(getattr(cls, ability)).parameters for ability in ("generate", "generate_many"))
+    assert {name: many[name].default for name in one if name in many} == {n: one[n].default for n in one if n in many}
+
+
 @pytest.mark.needs("continue_")
 def test_continuation_keeps_the_score_and_adds_bars(model: Any, cls: Any, chorales: list[Item]) -> None:
     score = first_beats(chorales[1].content, 8.0)

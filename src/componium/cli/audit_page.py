@@ -1,0 +1,207 @@
+"""The page of an audit: duplicates side by side, outliers with what is unlike the others, the rest as a table, and a
+box to tick on each; the ticks are saved from the page as a file of marks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from itertools import groupby
+from pathlib import Path
+
+from componium.cli import pages
+from componium.cli.audit_piece import clean, figures_of, row, takes_of, title_of
+from componium.cli.audited import Audited, percent, summary
+from componium.cli.pages import Column, Take, cards, command, paragraphs, section
+from componium.cli.show import Progress, counted, quoted
+from componium.evaluation.outliers import spoken
+from componium.music.duplicates import NEAR
+from componium.music.item import Item, Skipped
+from componium.music.licences import licence_class
+from componium.music.marks import HASH_DIGITS, MARKS_NAME, Mark, mark_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What the page shows.
+
+    Attributes:
+        source: NAME_OR_PATH as the user wrote it.
+        name: of the corpus.
+        items: what was found, in the order to show.
+        shown: how many get a score and a sound.
+        skipped: what was left out when the corpus was opened.
+        remarks: of the corpus.
+        marks: those that exist already.
+        folder: where `MARKS_NAME` is found by itself; none for a file and for a built-in corpus.
+        accept_licence: whether the corpus needs that flag.
+    """
+
+    source: str
+    name: str
+    items: Sequence[Audited]
+    shown: int
+    skipped: Sequence[Skipped] = ()
+    remarks: Sequence[str] = ()
+    marks: Sequence[Mark] = ()
+    folder: Path | None = None
+    accept_licence: bool = False
+
+
+def page(audit: Audit, *, sounds_to: Path, sounds_at: str, progress: Progress) -> str:
+    """Write the sounds into a folder and return the page as HTML."""
+    count = _shown(audit)
+    pieces = [row(number, audited) for number, audited in enumerate(audit.items)]
+    takes = takes_of(audit.source, audit.items, pieces[:count], sounds_to, sounds_at, progress)
+    columns = _columns(audit.items)
+    body = _filters(audit) + section("All items", pages.overview(takes, columns, label="Items",
+                                                           others=pieces[count:]))
+    body += "".join(_cards(audit, takes)) + _left_out(audit) + _how(audit) + _panel(audit)
+    return pages.document(f"Audit of {clean(audit.name)}", body, lead=_lead(audit, count), takes=takes,
+                    foot="Page and sounds belong together; nothing is loaded from any network.",
+                    style=_part("audit_page.css") + _width(columns), script=_part("audit_page.js"))
+
+
+def mark_for(item: Item) -> Mark:
+    """Return the mark of an item; by the hash alone where its name would be no name in a file of marks."""
+    mark = mark_of(item)
+    unsafe = mark.name.startswith("#") or mark.name in ("-", "") or clean(mark.name) != mark.name
+    return dataclasses.replace(mark, name="") if unsafe else mark
+
+
+def _shown(audit: Audit) -> int:
+    """Return how many items get a card: no more than wanted, and no part of a group of duplicates alone."""
+    count = min(audit.shown, len(audit.items))
+    if 0 < count < len(audit.items) and (family := audit.items[count].family) >= 0:
+        while count and audit.items[count - 1].family == family:
+            count -= 1
+        if not count:  # one large group is all there is room for
+            return min(audit.shown, len(audit.items))
+    return count
+
+
+def _columns(items: Sequence[Audited]) -> list[Column]:
+    kinds = sorted({audited.item.kind for audited in items}, reverse=True)
+    figures = {figure.name: figure for kind in kinds for figure in figures_of(kind)}
+    columns = [Column("why", "Why it stands out")]
+    if any(not audited.trouble and title_of(audited.item) for audited in items):
+        columns.append(Column("title", "Title"))
+    columns += [Column(figure.name, spoken(figure).capitalize(), f"{figure.help} ({figure.unit})", figure.decimals)
+                for figure in figures.values()]
+    classes = {licence_class(audited.item.licence) for audited in items}
+    return [*columns, Column("class", "Licence class")] if len(classes) > 1 else columns
+
+
+def _cards(audit: Audit, takes: Sequence[Take]) -> Iterator[str]:
+    """Yield the sections of cards: groups of duplicates, what stands out, and the rest."""
+    shown = list(zip(audit.items, takes, strict=False))
+    sure = [pair for pair in shown if pair[0].family >= 0 and pair[0].sure]
+    if sure:
+        yield section("Duplicates", paragraphs(
+            "The same music in another file, key or version. The percentage is the share of all runs of five "
+            f"intervals that both have: from {percent(NEAR)} on it is the same tune. Recordings are compared sample "
+            "by sample."), *_families(audit, sure))
+    alone = [pair for pair in shown if pair[0].family < 0]
+    out = [take for audited, take in alone if audited.trouble or audited.findings]
+    if out:
+        yield section("Outliers", paragraphs("Unlike the others, the farthest first; each says by which figure. An "
+                                             "outlier may be the best piece of all: look, listen, decide."), cards(out))
+    perhaps = [pair for pair in shown if pair[0].family >= 0 and not pair[0].sure]
+    if perhaps:
+        yield section("Perhaps duplicates", paragraphs("Less alike, and worth a look: variants, tunes of one family, "
+                                                       "or two that share a phrase."), *_families(audit, perhaps))
+    rest = [take for audited, take in alone if not (audited.trouble or audited.findings)]
+    if rest:
+        yield section("The rest", cards(rest))
+
+
+def _families(audit: Audit, shown: Sequence[tuple[Audited, Take]]) -> Iterator[str]:
+    """Yield each group of what is alike, side by side."""
+    for number, group in groupby(shown, key=lambda pair: pair[0].family):
+        members = list(group)
+        whole = sum(audited.family == number for audited in audit.items)
+        most = max(similarity for audited, _ in members for _, similarity in audited.twins[:1])
+        hidden = f"; {whole - len(members)} of them are in the table only" if whole > len(members) else ""
+        yield (f'<div class="family"><p>{counted(whole, "item")}, up to {percent(most)} alike{hidden}.</p>'
+               f"{cards([take for _, take in members])}</div>\n")
+
+
+def _lead(audit: Audit, count: int) -> str:
+    shown = "All are" if count == len(audit.items) else f"The first {count:,} are" if count else "None is"
+    return (f"{summary(audit.items)}. {shown} shown with score and sound. Tick what "
+            f"is to be left out, and save the list below as {MARKS_NAME}.")
+
+
+def _filters(audit: Audit) -> str:
+    if len(audit.items) < 2:
+        return ""
+    only = [("", "All"), ("duplicate", "Duplicates"), ("outlier", "Outliers"), ("marked", "Marked")]
+    return '<div class="only">' + "".join(f'<button type="button" data-only="{word}">{text}</button>'
+                                          for word, text in only) + "</div>"
+
+
+def _left_out(audit: Audit) -> str:
+    if not audit.skipped and not audit.remarks:
+        return ""
+    rows = [[clean(skipped.name), clean(skipped.reason)] for skipped in audit.skipped]
+    listed = pages.table(("Name", "Why"), rows, sortable=True) if rows else ""
+    few = " open" if len(rows) <= 20 else ""
+    listed = f"<details{few}><summary>{counted(len(rows), 'name')}</summary>{listed}</details>" if rows else ""
+    return section("Not in the corpus", paragraphs(
+        "What was found and left out when the corpus was opened.", *map(clean, audit.remarks)), listed)
+
+
+def _how(audit: Audit) -> str:
+    """Return where the file of marks goes."""
+    scores = any(audited.item.kind == "score" for audited in audit.items)
+    words = ["componium", "train", "markov", audit.source] if scores else ["componium", "corpus", "info", audit.source]
+    words += ["--accept-licence"] if audit.accept_licence else []
+    out = ["--out", "my.markov"] if scores else []
+    typed = [" ".join(map(quoted, each)) for each in ([*words, *out], [*words, "--exclude", MARKS_NAME, *out])]
+    if audit.folder is None:
+        return section("Where the list goes", paragraphs(
+            f"Keep {MARKS_NAME} where you like, and name it to the commands that read this corpus:"),
+            command(clean(typed[1])))
+    return section(
+        "Where the list goes",
+        paragraphs(f"Put {MARKS_NAME} into the folder {clean(str(audit.folder))}. Every command that reads the folder "
+                   "then leaves these items out, this one too: it shows them ticked."),
+        command(clean(typed[0])), paragraphs("Or keep it elsewhere, and name it:"), command(clean(typed[1])))
+
+
+def _panel(audit: Audit) -> str:
+    """Return the bar at the foot of the window with the list of marks, and the data behind it."""
+    marked: dict[str, str] = {}
+    used: set[Mark] = set()
+    items = []
+    for number, audited in enumerate(audit.items):
+        mark = mark_for(audited.item)
+        items.append([mark.name, mark.hash, clean(audited.reason()), clean(audited.item.name)])
+        hits = [each for each in audit.marks if each.hits(audited.item)]
+        used.update(hits)
+        if hits:
+            marked[str(number)] = hits[0].reason
+    others = [[each.name, each.hash[:HASH_DIGITS], each.reason, each.name or each.hash] for each in
+              dict.fromkeys(audit.marks) if each not in used]
+    marked |= {f"o{number}": other[2] for number, other in enumerate(others)}
+    of = " ".join(clean(audit.source).split())
+    first = f"# Items to be left out of {of}: name, tab, start of the content hash, tab, # reason"
+    data = {"first": first, "file": MARKS_NAME, "items": items, "others": others, "marked": list(marked.items())}
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return (
+        '<aside class="marks" aria-label="Marked items"><div><span class="told" role="status">0 items marked</span>'
+        f'<button type="button" class="save">Save {MARKS_NAME}</button>'
+        '<button type="button" class="copy">Copy to clipboard</button><span class="unsure">not saved yet</span>'
+        '<span class="said" role="status"></span><details><summary>Show the list</summary><ol></ol><pre></pre>'
+        f'</details></div></aside><script type="application/json" id="marking">{text}</script>\n')
+
+
+def _width(columns: Sequence[Column]) -> str:
+    """Return the width of the table: columns of a fixed width are laid out much faster where rows are thousands."""
+    return f".overview table {{ min-width: {34 + 7 * (len(columns) - 1)}rem; }}\n"
+
+
+def _part(name: str) -> str:
+    return resources.files("componium.cli").joinpath(name).read_text(encoding="utf-8")

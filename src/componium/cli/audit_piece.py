@@ -1,0 +1,197 @@
+"""The pieces of an audit's page: a row each, and the music, facts and sound of those that get a card."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from componium.cli.audited import Audited, kind_of, percent
+from componium.cli.pages import Piece, Take, make_takes
+from componium.cli.pages.parts import Value
+from componium.cli.pages.sound import seconds_at
+from componium.cli.pages.takes import file_names
+from componium.cli.show import Progress
+from componium.evaluation import pitch, rhythm
+from componium.evaluation.outliers import RECORDING_FIGURES, SCORE_FIGURES, Figure, spoken, told
+from componium.music.audio import Audio
+from componium.music.errors import BadInput, ComponiumError
+from componium.music.item import Item
+from componium.music.licences import licence_class, licence_name
+from componium.music.origin import CONVERTED, PERFORMED, Origin
+from componium.music.score import (
+    Score,
+    copy_score,
+    key_signature_of,
+    meter,
+    note_arrays,
+    note_ends,
+    set_notes,
+    tempo_bpm,
+)
+from componium.music.theory import key_of
+
+MOST_SECONDS = 600.0
+"""Of a long piece so much is shown and heard."""
+MOST_TWINS = 5
+"""Of what an item is like, so many are named."""
+_TOGETHER, _TOGETHER_SECONDS = 12, 900.0
+"""Pieces whose sound is in memory at the same time, and seconds of recordings."""
+
+
+def clean(text: str) -> str:
+    """Return a name with a question mark for what is no letter (bytes of a file name in another encoding)."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def figures_of(kind: str) -> tuple[Figure, ...]:
+    """Return the figures of a kind of item."""
+    return SCORE_FIGURES if kind == "score" else RECORDING_FIGURES
+
+
+def row(number: int, audited: Audited) -> Piece:
+    """Return the piece without its music: its row and its marks."""
+    item = audited.item
+    name = escape(clean(item.name))
+    values: dict[str, Value] = {"why": clean(audited.why()), "title": title_of(item) if not audited.trouble else "",
+                                "class": licence_class(item.licence)}
+    for figure in figures_of(item.kind):
+        value = audited.figures.get(figure.name, math.nan)
+        values[figure.name] = int(value) if not figure.decimals and math.isfinite(value) else value
+    box = f'<input type="checkbox" data-mark="{number}" autocomplete="off"'
+    return Piece(clean(item.name), values=values,
+                 row_control=f'{box} aria-label="Leave out {name}"><span class="hidden state"></span>',
+                 control=f'<div class="leave"><label>{box}>leave out</label><input type="text" data-mark="{number}" '
+                         f'aria-label="Reason for leaving out {name}" placeholder="reason" autocomplete="off" hidden>'
+                         "</div>")
+
+
+def takes_of(source: str, items: Sequence[Audited], pieces: Sequence[Piece], folder: Path, sounds_at: str,
+             progress: Progress) -> list[Take]:
+    """Return the takes, made a few at a time: no more recordings are in memory than that."""
+    names = file_names([piece.title for piece in pieces])
+    takes: list[Take] = []
+    for batch in _batches(items[:len(pieces)]):
+        first = len(takes)
+        whole = [_with_music(source, audited, piece, name) for audited, piece, name in
+                 zip(batch, pieces[first:], names[first:], strict=False)]
+
+        def part(fraction: float, message: str = "", first: int = first, size: int = len(batch)) -> None:
+            progress((first + fraction * size) / len(pieces), message)
+
+        made = make_takes(whole, sounds_to=folder, sounds_at=sounds_at, first=first + 1, progress=part)
+        takes += [dataclasses.replace(take, piece=dataclasses.replace(take.piece, audio=None)) for take in made]
+    return takes
+
+
+def _batches(items: Sequence[Audited]) -> Iterator[list[Audited]]:
+    batch: list[Audited] = []
+    for audited in items:
+        seconds = sum(each.item.seconds or 0.0 for each in (*batch, audited))
+        if len(batch) >= _TOGETHER or (batch and seconds > _TOGETHER_SECONDS):
+            yield batch
+            batch = []
+        batch.append(audited)
+    if batch:
+        yield batch
+
+
+def _with_music(source: str, audited: Audited, piece: Piece, name: str) -> Piece:
+    """Return the piece with its music and what is known of it."""
+    item = audited.item
+    known: list[tuple[str, Value]] = [
+        ("Source", clean(item.source)), ("Licence", licence_name(item.licence)),
+        ("Class", licence_class(item.licence))]
+    rows = [(f"{spoken(figure)} ({figure.unit}): {figure.help}", told(figure, audited.figures[figure.name]))
+            for figure in figures_of(item.kind) if math.isfinite(audited.figures.get(figure.name, math.nan))]
+    told_of: dict[str, list[tuple[str, Value]]] = {"Figures": list(rows)} if rows else {}
+    notes = [finding.text[0].upper() + finding.text[1:] + "." for finding in audited.findings]
+    if audited.trouble:
+        notes.insert(0, f"This file cannot be read: {audited.trouble}.")
+        return dataclasses.replace(piece, note=" ".join(notes), facts=known, name=name)
+    score, audio, cut = _music(item)
+    if cut:
+        notes.append(f"Only the first {MOST_SECONDS / 60:.0f} minutes are shown and heard.")
+    if score is not None:
+        known += _facts(score)
+        told_of |= _measures(score)
+    title = str(piece.values["title"]).rstrip(".")
+    return dataclasses.replace(
+        piece, score=score, audio=audio, note=". ".join(filter(None, [title, " ".join([*_likes(audited), *notes])])),
+        facts=known, details=told_of, name=name, comment=_origin(source, item).comment(music=""))
+
+
+def _music(item: Item) -> tuple[Score | None, Audio | None, bool]:
+    """Return the score or the recording as far as it is shown, and whether it goes on."""
+    content = item.content
+    if isinstance(content, Audio):
+        most = round(MOST_SECONDS * content.sample_rate_hz)
+        cut = content.sample_count > most
+        return None, Audio(content.samples[:, :most], content.sample_rate_hz) if cut else content, cut
+    short = copy_score(content)
+    cut = False
+    for track in short.tracks:
+        notes = note_arrays(track)
+        seconds, ends = seconds_at(short, notes["time"]), seconds_at(short, note_ends(track))
+        long = ends > MOST_SECONDS
+        if long.any():
+            cut = True
+            share = (MOST_SECONDS - seconds[long]) / (ends[long] - seconds[long])
+            notes["duration"][long] *= np.clip(share, 0.0, 1.0)
+            set_notes(track, {key: values[seconds < MOST_SECONDS] for key, values in notes.items()})
+    return short if cut else content, None, cut
+
+
+def title_of(item: Item) -> str:
+    """Return the title of a piece in one voice, which is the name of its track."""
+    content = item.content
+    if not isinstance(content, Score) or len(content.tracks) != 1:
+        return ""
+    title = content.tracks[0].name.strip()
+    return "" if title == item.name else clean(title)
+
+
+def _likes(audited: Audited) -> Iterator[str]:
+    named = [f"{clean(other.name)} ({percent(similarity)})" for other, similarity in audited.twins[:MOST_TWINS]]
+    if named:
+        more = f" and {len(audited.twins) - MOST_TWINS} more" if len(audited.twins) > MOST_TWINS else ""
+        kind = kind_of(audited.twins[0][1])
+        yield f"{kind[0].upper()}{kind[1:]} of {', '.join(named)}{more}."
+
+
+def _facts(score: Score) -> list[tuple[str, Value]]:
+    try:
+        key, clearness = key_of(score)
+    except BadInput:  # drums
+        return []
+    stated = key_signature_of(score)
+    numerator, denominator = meter(score)
+    facts: list[tuple[str, Value]] = [("Key by its notes", f"{key} (clearness {clearness:.2f})")]
+    facts += [("Key signature", str(stated))] if stated is not None else []
+    return [*facts, ("Meter", f"{numerator}/{denominator}"), ("Tempo", f"{tempo_bpm(score):g} BPM")]
+
+
+def _measures(score: Score) -> dict[str, list[tuple[str, Value]]]:
+    found: dict[str, list[tuple[str, Value]]] = {}
+    for heading, module in (("Pitch", pitch), ("Rhythm", rhythm)):
+        try:
+            module.validate(score)
+        except ComponiumError:
+            continue
+        values = module.evaluate(score)
+        found[heading] = [(f"{measure.name.replace('_', ' ')} ({measure.unit})", values[measure.name])
+                          for measure in module.MEASURES]
+    return found
+
+
+def _origin(source: str, item: Item) -> Origin:
+    """Return what made the sound of an item on the page."""
+    settings = {"source": source, "item": item.name, "from": item.source, "hash": item.hash}
+    if item.kind == "score":
+        settings["with"] = "soundfont"
+    return Origin(PERFORMED if item.kind == "score" else CONVERTED, verb="corpus audit", settings=settings,
+                  licence=item.licence, licence_class=licence_class(item.licence))

@@ -1,0 +1,169 @@
+"""What an audit finds of each item of a corpus: its figures, what it is like, and why it stands out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from componium.cli.show import Progress, counted
+from componium.evaluation.outliers import (
+    RECORDING_FIGURES,
+    SCORE_FIGURES,
+    Finding,
+    outliers,
+    recording_figures,
+    score_figures,
+    spoken,
+)
+from componium.music.audio import Audio
+from componium.music.duplicates import NEAR, near_duplicates
+from componium.music.errors import ComponiumError
+from componium.music.gather import reason_of
+from componium.music.item import Item
+from componium.music.score import Score
+
+ALIKE = 0.25
+"""Similarity from which on two pieces may be one: of such pairs of tunes a third share a word of their titles."""
+
+
+@dataclass
+class Audited:
+    """What was found of one item.
+
+    Attributes:
+        item: of the corpus.
+        figures: those of `outliers.SCORE_FIGURES` or `RECORDING_FIGURES`.
+        findings: why it is an outlier, the farthest out first.
+        twins: what it is like: (item, similarity from 0 to 1), the most similar first.
+        trouble: why it cannot be read; empty where it can.
+        family: number of the group of duplicates that it is in; none = -1.
+        sure: whether any two of that group are near-duplicates.
+    """
+
+    item: Item
+    figures: dict[str, float] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    twins: list[tuple[Item, float]] = field(default_factory=list)
+    trouble: str = ""
+    family: int = -1
+    sure: bool = False
+
+    def why(self) -> str:
+        """Return in few words why it stands out; empty where it does not."""
+        if self.trouble:
+            return "cannot be read"
+        parts = [f"{kind_of(self.twins[0][1])}: {self.twins[0][0].name}"] if self.twins else []
+        if self.findings:
+            parts.append("outlier: " + ", ".join(spoken(finding.figure) for finding in self.findings))
+        return "; ".join(parts)
+
+    def reason(self) -> str:
+        """Return the reason that a mark of it has as long as nobody writes another."""
+        if self.trouble:
+            return f"cannot be read: {self.trouble}"
+        if self.twins:
+            other, similarity = self.twins[0]
+            return f"{kind_of(similarity)} of {other.name} ({percent(similarity)})"
+        return self.findings[0].text if self.findings else ""
+
+
+def percent(similarity: float) -> str:
+    """Return a similarity as whole percent, rounded down: 40 % is NEAR at least, and 100 % is the same."""
+    return f"{int(100 * similarity + 1e-9)} %"
+
+
+def kind_of(similarity: float) -> str:
+    """Return what two items of such a similarity are to each other."""
+    return "duplicate" if similarity >= NEAR else "perhaps a duplicate"
+
+
+def summary(items: Sequence[Audited]) -> str:
+    """Return in a line how many items there are, and how many of them stand out."""
+    sure = sum(any(similarity >= NEAR for _, similarity in each.twins) for each in items)
+    perhaps = sum(bool(each.twins) for each in items) - sure
+    counts = ((sure, "with a duplicate"), (perhaps, "with perhaps a duplicate"),
+              (sum(bool(each.findings) for each in items), "unlike the others"),
+              (sum(bool(each.trouble) for each in items), "that cannot be read"))
+    parts = [f"{count:,} {text}" for count, text in counts if count] or ["none stands out"]
+    return f"{counted(len(items), 'item')}: {', '.join(parts)}"
+
+
+def examine(items: Sequence[Item], progress: Progress) -> list[Audited]:
+    """Return what is found of each item: duplicates, what cannot be read, outliers, perhaps
+    duplicates, and the rest.
+    """
+    found = [Audited(item) for item in items]
+    sounds: dict[str, list[int]] = defaultdict(list)
+    for place, audited in enumerate(found):
+        progress(0.9 * place / len(found), audited.item.name)
+        print_of_sound = _measure(audited)
+        if print_of_sound:
+            sounds[print_of_sound].append(place)
+    for kind, figures in (("score", SCORE_FIGURES), ("audio", RECORDING_FIGURES)):
+        those = [audited for audited in found if audited.item.kind == kind and not audited.trouble]
+        for audited, findings in zip(those, outliers([each.figures for each in those], figures), strict=True):
+            audited.findings = findings
+    progress(0.9, "looking for duplicates")
+    pairs = _similar(found, sounds)
+    for first, second, similarity in pairs:
+        found[first].twins.append((found[second].item, similarity))
+        found[second].twins.append((found[first].item, similarity))
+    return [found[place] for place in _order(found, pairs)]
+
+
+def _measure(audited: Audited) -> str:
+    """Take the figures of an item; return the print of its sound, for a recording."""
+    try:
+        content = audited.item.content
+        if isinstance(content, Score):
+            audited.figures = score_figures(content)
+            return ""
+        audited.figures = recording_figures(content)
+        return _print_of(content)
+    except ComponiumError as error:
+        audited.trouble = reason_of(error)
+        return ""
+
+
+def _print_of(audio: Audio) -> str:
+    """Return a hash of the samples in 16 bits: the same for the same sound in another lossless file."""
+    rounded = np.rint(np.clip(audio.samples, -1.0, 1.0) * 32767).astype("<i2")
+    if not rounded.any():
+        return ""  # one silence is like another
+    return hashlib.sha256(f"{audio.sample_rate_hz} {audio.channels} ".encode() + rounded.tobytes()).hexdigest()
+
+
+def _similar(found: Sequence[Audited], sounds: dict[str, list[int]]) -> list[tuple[int, int, float]]:
+    """Return the pairs that are alike, the most similar first."""
+    readable = [place for place, audited in enumerate(found) if not audited.trouble]
+    places = {id(found[place].item): place for place in readable}
+    pairs = [(places[id(first)], places[id(second)], similarity) for first, second, similarity in
+             near_duplicates([found[place].item for place in readable], threshold=ALIKE)]
+    pairs += [(same[0], other, 1.0) for same in sounds.values() for other in same[1:]]
+    return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
+
+
+def _order(found: Sequence[Audited], pairs: Sequence[tuple[int, int, float]]) -> list[int]:
+    """Number the groups of what is alike, the most similar first, and return the places in the order to show."""
+    groups: dict[int, list[int]] = {}
+    for first, second, _ in pairs:
+        one, other = groups.setdefault(first, [first]), groups.setdefault(second, [second])
+        if one is not other:
+            one += other
+            groups.update(dict.fromkeys(other, one))
+    families = list({id(group): sorted(group) for group in groups.values()}.values())
+    near = {place for first, second, similarity in pairs if similarity >= NEAR for place in (first, second)}
+    for number, family in enumerate(families):
+        for place in family:
+            found[place].family, found[place].sure = number, not near.isdisjoint(family)
+    alone = [place for place in range(len(found)) if place not in groups]
+    alone.sort(key=lambda place: (not found[place].trouble, -max((f.far for f in found[place].findings), default=0.0)))
+    out = [place for place in alone if found[place].trouble or found[place].findings]
+    rest = [place for place in alone if not (found[place].trouble or found[place].findings)]
+    sure, perhaps = ([place for family in families if found[family[0]].sure is known for place in family]
+                     for known in (True, False))
+    return [*sure, *out, *perhaps, *rest]

@@ -31,6 +31,14 @@ def test_marks_are_written_and_read_again(tmp_path: Path) -> None:
         ("a", "marked to be excluded (wrong notes # and more)"), ("Zwölf\tTöne", "marked to be excluded")]
 
 
+@pytest.mark.parametrize("name", ["#1.mid", "-"])
+def test_a_name_that_looks_like_a_remark_or_like_none_is_marked_by_its_hash(tmp_path: Path, name: str) -> None:
+    odd = item(name, "3d")
+    write_marks(tmp_path / "exclude.txt", [mark_of(odd, "noise")])
+    kept, skipped, unused = without_marked([*ITEMS, odd], read_marks(tmp_path / "exclude.txt"))
+    assert (kept, [each.name for each in skipped], unused) == (ITEMS, [name], [])
+
+
 def test_lines_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "exclude.txt"
     path.write_text("\ufeff# mine\n\na\t# too short\nb\nx\t1B1b\r\n-\t2c2c\t# by hash\n", encoding="utf-8")

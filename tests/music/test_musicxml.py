@@ -160,6 +160,18 @@ def test_drums_stand_on_lines_and_keep_sound_and_length() -> None:
     assert content(again(score)) == content(score)
 
 
+def test_drums_keep_to_the_beats_of_the_bar_and_their_last_note_its_length() -> None:
+    score = set_pickup(new_score(numerator=7, denominator=8), 0.5)
+    hits = [(0.5 + 3.5 * bar + at, 0.125, 36) for bar in range(3) for at in (0.0, 2.0, 3.25)]
+    track(score, "Kit", hits, drums=True)
+    notes = ElementTree.fromstring(musicxml_bytes(score)).iter("note")
+    assert [n.findtext("type") for n in notes if n.find("unpitched") is not None] == ["eighth", "eighth", "16th"] * 3
+    assert content(again(score)) == content(score)
+    jig = new_score(numerator=3, denominator=8)
+    track(jig, "Kit", [(0.0, 0.25, 38), (1.125, 0.25, 38)], drums=True)  # the last bar ends within a quarter note
+    assert content(again(jig)) == content(jig)
+
+
 def test_played_music_is_rounded_and_the_hash_is_that_of_what_is_read() -> None:
     score = new_score()
     track(score, "Played", [(0.013, 0.97, 60), (1.021, 0.01, 62), (2.0, 0.25, 64)])

@@ -75,8 +75,9 @@ def write_marks(path: str | Path, marks: Iterable[Mark]) -> None:
 
 
 def mark_of(item: Item, reason: str = "") -> Mark:
-    """Return the mark that excludes an item."""
-    return Mark(_one_line(item.name), item.hash[:HASH_DIGITS], reason)
+    """Return the mark that excludes an item: by its hash alone where its name would be read as something else."""
+    name = _one_line(item.name)
+    return Mark("" if name.startswith("#") or name == _NONE else name, item.hash[:HASH_DIGITS], reason)
 
 
 def without_marked(items: Sequence[Item], marks: Sequence[Mark]) -> tuple[list[Item], list[Skipped], list[Mark]]:

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from componium.music.errors import BadInput
 from componium.music.item import hash_of_score
 from componium.music.musicxml_bars import add_bars
-from componium.music.musicxml_piece import Piece, Placed, clean, instrument_id
+from componium.music.musicxml_piece import Piece, Placed, beats_of, clean, instrument_id, spaces_of
 from componium.music.note_values import exact
 from componium.music.origin import Origin, version
 from componium.music.score import Score, Track, note_arrays, note_ends, quantise, set_notes
@@ -106,7 +106,9 @@ def _document(score: Score, heads: list[list[Head]], title: str) -> tuple[Elemen
     heads = heads or [[]]
     names = spell_score(score) or [[]]
     ids = [f"P{place + 1}" for place in range(len(tracks))] if len(score.tracks) else [NO_TRACK]
-    piece = Piece.of(score, [(staves(track, found), found) for track, found in zip(tracks, heads, strict=True)], names)
+    spaces = spaces_of(score)
+    layouts = [(staves(track, found, beats_of(spaces)), found) for track, found in zip(tracks, heads, strict=True)]
+    piece = Piece.of(score, spaces, layouts, names)
     bracket = len(tracks) > 1
     if bracket:
         group = ElementTree.SubElement(listed, "part-group", type="start", number="1")

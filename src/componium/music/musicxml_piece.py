@@ -72,9 +72,9 @@ class Piece:
     placed: list[Placed] = field(default_factory=list)
 
     @classmethod
-    def of(cls, score: Score, layouts: list[tuple[list[Staff], list[Head]]], names: list[list[str]]) -> Piece:
-        """Return a score with its bars."""
-        spaces = _spaces(score)
+    def of(cls, score: Score, spaces: list[Space], layouts: list[tuple[list[Staff], list[Head]]],
+           names: list[list[str]]) -> Piece:
+        """Return a score with its bars (of `spaces_of`), the notes on staves, and their names."""
         times = {head.start for _, heads in layouts for head in heads}
         times |= {head.end for _, heads in layouts for head in heads}
         times |= {chord.end for staves, _ in layouts for staff in staves for voice in staff.voices for chord in voice}
@@ -110,7 +110,8 @@ def near(time: float) -> Fraction:
     return exact(time) or Fraction(round(time * 480), 480)
 
 
-def _spaces(score: Score) -> list[Space]:
+def spaces_of(score: Score) -> list[Space]:
+    """Return the bars to be written; one at least."""
     grid = bars(score) or _first_bars(score)
     found = []
     for number, bar in enumerate(grid):
@@ -119,6 +120,18 @@ def _spaces(score: Score) -> list[Space]:
         home = grid[number + 1] if pickup else bar
         full = meter_of(home.numerator, home.denominator)
         found.append(Space(bar, start, end, full, full.length - (end - start) if pickup else Fraction(0)))
+    return found
+
+
+def beats_of(spaces: Sequence[Space]) -> list[Fraction]:
+    """Return where the beats of all bars end, rising; a beat is at most a quarter note, or three eighths in 6/8."""
+    found = []
+    for space in spaces:
+        beat = space.meter.beat if space.meter.compound else min(space.meter.beat, Fraction(1))
+        first = space.start - space.shift
+        inner = (first + beat * count for count in range(1, math.ceil((space.end - first) / beat)))
+        found += [point for point in inner if point > space.start]
+        found.append(space.end)
     return found
 
 

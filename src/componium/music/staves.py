@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,15 +54,16 @@ class Staff:
     voices: tuple[tuple[Chord, ...], ...]
 
 
-def staves(track: Track, heads: Sequence[Head]) -> list[Staff]:
+def staves(track: Track, heads: Sequence[Head], beats: Sequence[Fraction] = ()) -> list[Staff]:
     """Return the staves of a track: one, or two where it plays chords in both clefs.
 
     Args:
         track: gives name and program.
         heads: its notes with exact times.
+        beats: where beats and bars end, rising: no drum is written across one. After the last: quarter notes.
     """
     if track.is_drum:
-        return [Staff(DRUMS, _drum_voices(heads))]
+        return [Staff(DRUMS, _drum_voices(heads, beats))]
     if not needs_two(track):
         return [Staff(clef(track), _voices(heads))]
     split = split_points([(head.start, head.end, head.pitch) for head in heads])
@@ -207,14 +209,18 @@ def _cost(taken: Sequence[int], group: Sequence[Chord], lines: Sequence[Sequence
     return cost
 
 
-def _drum_voices(heads: Sequence[Head]) -> tuple[tuple[Chord, ...], ...]:
+def _drum_voices(heads: Sequence[Head], beats: Sequence[Fraction]) -> tuple[tuple[Chord, ...], ...]:
     """Return what hands and feet play, each as a voice of short values, whatever the notes last."""
+    def limit(start: Fraction) -> Fraction:
+        place = bisect.bisect_right(beats, start)
+        return beats[place] if place < len(beats) else Fraction(start // 1) + 1
+
     rows = []
     for feet in (False, True):
         mine = sorted((head for head in heads if (head.pitch in FEET) == feet),
                       key=lambda head: (head.start, head.pitch, head.index))
         groups = [(start, tuple(found)) for start, found in itertools.groupby(mine, key=lambda head: head.start)]
         later = [*(start for start, _ in groups), Fraction(1 << 40)][1:]
-        rows.append(tuple(Chord(start, min(following, Fraction(start // 1) + 1), found)
+        rows.append(tuple(Chord(start, min(following, limit(start)), found)
                           for (start, found), following in zip(groups, later, strict=bool(groups))))
     return tuple(row for row in rows if row) or ((),)

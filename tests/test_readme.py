@@ -16,7 +16,7 @@ from componium.music.formats import write_score
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ONLY_READ = re.compile(r"bench|demo|doctor|chorales|bach\.markov|train\.json|valid\.json|e\.json")
+ONLY_READ = re.compile(r"bench|demo|doctor|chorales|tunes|essen|bach\.markov|train\.json|valid\.json|e\.json|lesson check")
 """Commands that take long or need other data: their words are checked, and their own tests run them."""
 
 
@@ -37,6 +37,7 @@ def my_music(tmp_path, monkeypatch):
     pytest.importorskip("pretty_midi")
     for item in invented(8, bars=6):
         write_score(item.content, tmp_path / "my_midi" / f"{item.name}.mid")
+    (tmp_path / "exclude.txt").write_text("# none yet\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -48,6 +49,13 @@ def test_the_five_lines_make_sound(my_music):
     sound = Audio.read(my_music / "out.wav")
     assert sound.seconds > 8 * 4 * 60 / 200
     assert sound.peak_db > -40
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page, "python")], ids=lambda page: page.name)
+def test_the_programs_of_a_page_run(page, my_music):
+    pytest.importorskip("music21")
+    for program in blocks(page, "python"):
+        exec(compile(program, page.name, "exec"), {})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

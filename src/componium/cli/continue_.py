@@ -26,7 +26,6 @@ app = new_app()
 Examples:
   componium continue my.markov a.mid --bars 4 --seed 2 --out b.mid
   componium continue my.markov sketch.musicxml --bars 8 --temperature 0.9 --out longer.musicxml
-  componium continue grammar a.mid example=blues --bars 12 --out b.mid
   componium continue my.markov a.mid --bars 4 --count 8 --rank harmony --out candidates/
 
 \b

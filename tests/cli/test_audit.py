@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 
 from componium import checkpoint
-from componium.cli import audit_page, audit_piece, audited, pages
-from componium.cli.audit_page import mark_for
-from componium.cli.audited import examine
+from componium.cli import pages
+from componium.cli.audit import audited
+from componium.cli.audit import page as audit_page
+from componium.cli.audit import piece as audit_piece
+from componium.cli.audit.audited import examine
+from componium.cli.audit.page import mark_for
 from componium.interface import silent
 from componium.music.audio import Audio
 from componium.music.corpus import open_corpus

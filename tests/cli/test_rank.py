@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from componium import checkpoint
-from componium.cli import choosing
 from componium.cli.choosing import Candidate, Choice, draw
+from componium.cli.choosing import candidates as choosing
 from componium.music import stamps
 from componium.music.errors import BadInput
 from componium.music.formats import read_score, write_score
@@ -238,7 +238,7 @@ def test_what_stops_halfway_leaves_nothing(run, folder, model, midi, player, mon
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("componium.cli.audition.make_takes", stop)
+    monkeypatch.setattr("componium.cli.choosing.audition.make_takes", stop)
     before = sorted(os.listdir(folder))
     result = run("generate", model, "--bars", 2, "--count", 2, "--rank", "pitch", "--on", midi, "--out", "c")
     assert result.exit_code == 130 and sorted(os.listdir(folder)) == before

@@ -226,6 +226,15 @@ def test_an_exported_piece_is_made_again(run, midi, folder):
 # refusals
 
 
+def test_an_exported_piece_is_made_again_from_a_folder_that_was_moved(run, midi, folder):
+    made(run, "corpus", "export", "midi", "out", "--format", "musicxml")
+    (folder / "midi").rename(folder / "moved")
+    file = min((folder / "out").glob("*.musicxml"))
+    told = run("whence", file, "--recreate", "again.musicxml")
+    assert told.exit_code == 1 and "the piece that was given" in told.stderr
+    assert "byte for byte" in made(run, "whence", file, "--recreate", "again.musicxml", "--given", "moved")
+
+
 def test_names_that_are_no_text_are_no_obstacle(run, start, player, folder):
     made(run, "generate", "grammar", "--bars", 1, "--seed", 5, "--out", "a.mid")
     os.rename(folder / "a.mid", os.fsencode(folder / "x") + b"\xff.mid")

@@ -172,13 +172,31 @@ def test_what_a_notebook_started_is_ended_with_it(tmp_path):
     child = "import subprocess, sys\np = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
     keep = "open('child.txt', 'w').write(str(p.pid))\n"
     marked(tmp_path, child + keep + MATRIX, DRAW)
-    pid = int((tmp_path / "child.txt").read_text())
+    assert has_ended(int((tmp_path / "child.txt").read_text()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_loop_ends_with_the_process_that_asked_even_if_that_is_killed(tmp_path):
+    pid = tmp_path / "pid.txt"
+    answer = f"import os\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\nwhile True: pass"
+    asks = ("from pathlib import Path\nfrom componium.lessons import marking, notebook, shelf\n"
+            f"marking.mark(shelf.find('01'), [notebook.Cell(1, {answer!r})], Path({str(tmp_path)!r}))")
+    with subprocess.Popen([sys.executable, "-c", asks]) as asking:
+        begun = time.monotonic()
+        while not (pid.exists() and pid.read_text()) and time.monotonic() - begun < 20:
+            time.sleep(0.05)
+        asking.kill()
+    assert has_ended(int(pid.read_text()))
+
+
+def has_ended(pid: int) -> bool:
+    """Wait up to five seconds for a process to end."""
     for _ in range(50):
         state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
         if not state.stdout.strip() or state.stdout.startswith("Z"):
-            break
+            return True
         time.sleep(0.1)
-    assert not state.stdout.strip() or state.stdout.startswith("Z")
+    return False
 
 
 def test_stopping_ends_the_process(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -28,3 +29,13 @@ def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="device or a pipe"), replacing(tmp_path / "pipe") as temporary:
         temporary.write_text("x")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and list(tmp_path.iterdir()) == [tmp_path / "pipe"]
+
+
+def test_a_read_only_file_system_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_words: object, **_more: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("builtins.open", refused)
+    monkeypatch.setattr(Path, "unlink", refused)  # Linux refuses this even of a file that is not there
+    with pytest.raises(BadFile, match="cannot be written"), replacing(tmp_path / "a.txt"):
+        pass

@@ -31,6 +31,7 @@ from componium.music.score import (
 
 music21 = pytest.importorskip("music21", reason="the notation extra is not installed")
 
+from componium.music import notation  # noqa: E402
 from componium.music.notation import score_from_music21  # noqa: E402
 
 
@@ -178,6 +179,14 @@ def test_a_bad_file_is_refused_with_the_reason(name, data, reason, tmp_path):
         read_score(tmp_path / name)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_small_file_that_unpacks_to_more_than_any_score_is_refused(tmp_path, monkeypatch):
+    write_score(written(), tmp_path / "a.mxl")
+    assert read_score(tmp_path / "a.mxl").note_num() == written().note_num()
+    monkeypatch.setattr(notation, "LONGEST_BYTES", 1000)
+    with pytest.raises(BadFile, match="more than any score"):
+        read_score(tmp_path / "a.mxl")
 
 
 def test_reading_prints_nothing(capfd, tmp_path):

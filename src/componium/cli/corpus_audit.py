@@ -18,7 +18,7 @@ from componium.cli.show import progress_bar, quoted, say
 from componium.music.errors import BadInput
 
 if TYPE_CHECKING:
-    from componium.cli.audit_page import Audit
+    from componium.cli.audit.page import Audit
     from componium.music.item import Item
 
 EPILOG = """\b
@@ -45,8 +45,8 @@ def audit(
     force: Force = False,
 ) -> None:
     """Write a page to look at a corpus, hear it, and mark what is to be left out."""
-    from componium.cli.audit_page import Audit
-    from componium.cli.audited import examine
+    from componium.cli.audit.audited import examine
+    from componium.cli.audit.page import Audit
     from componium.music.marks import MARKS_NAME, read_marks
 
     place = _Place(out if out is not None else Path(f"audit-{_plain(source)}"), force)
@@ -116,7 +116,7 @@ def _marked_items(folder: Path, names: Sequence[str]) -> list[Item]:
 
 
 def _say(made: Audit, page: Path, skipped: int) -> None:
-    from componium.cli.audited import summary
+    from componium.cli.audit.audited import summary
 
     say(summary(made.items))
     for each in [each for each in made.items if each.trouble][:5]:
@@ -150,7 +150,7 @@ class _Place:
 
     def write(self, made: Audit) -> None:
         """Write page and sounds, all or nothing; sounds of an earlier page in the same place go."""
-        from componium.cli.audit_page import page
+        from componium.cli.audit.page import page
         from componium.cli.pages import new_folder, write_page
 
         old = self._earlier()

@@ -1,61 +1,176 @@
-"""`componium evaluate`: how well a model predicts music that it has not seen."""
+"""`componium evaluate`: how near a model's music, or any music, is to a reference, and how well a model predicts it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from componium.cli.flags import Force, Json, Model, Settings
-from componium.cli.outputs import check_file, write_json
-from componium.cli.settings import load_with, pairs_only
-from componium.cli.show import new_app, progress_bar, say, table, warn
+from componium.cli.flags import AcceptLicence, Force, Json, Settings
+from componium.cli.outputs import check_files, write_json, write_text
+from componium.cli.show import counted, new_app, progress_bar, quoted, say, skipped_lines, table, warn
 from componium.music.errors import BadInput
 
 app = new_app()
+STEM = "evaluation"
 
 
 @app.command(epilog="""\b
 Examples:
   componium evaluate my.markov --on HELD_OUT_FOLDER
-  componium evaluate my.markov --on valid.json --protocol jsb16 --json result.json
-  componium evaluate my.markov --on MY_MIDI_FOLDER --protocol native
+  componium evaluate my.markov --on chorales --json result.json      (and result.png, result.html with sound)
+  componium evaluate MIDI_FOLDER --on tunes --out judgement          (any music, without a model)
+  componium evaluate my.markov --on valid.json --protocol jsb16 --count 0   (likelihood only)
 
 \b
-Protocols:
+A model composes --count pieces, which are measured beside DATA: pitch, rhythm, harmony, structure, and with
+--training its originality. The distance is in standard deviations of DATA; * = more than DATA against itself (floor).
+Protocols of the likelihood (nats per token, lower is better):
   jsb16    four voices on a 16th grid, 47 symbols (JSB-16/tok); figures of all models may be compared
   native   the model's own tokens, any music; figures compare settings of one model only
+  auto     jsb16 where DATA has four voices, else native
 Pieces that the model learned from, or siblings of such pieces, are found and told.""")
 def evaluate(
-    model: Model,
+    subject: Annotated[str, typer.Argument(metavar="MODEL_OR_FOLDER", help="A model, or music: a file, a folder or a "
+                                                                           "built-in name.")],
     settings: Settings = None,
     on: Annotated[str, typer.Option("--on", metavar="DATA", show_default=False,
-                                    help="What to judge: a file, a folder or a built-in name.")] = "",
-    protocol: Annotated[str, typer.Option(help="How it is measured: jsb16 or native.")] = "jsb16",
+                                    help="The reference: a file, a folder or a built-in name.")] = "",
+    count: Annotated[int, typer.Option(min=0, max=1000, help="How many pieces a model composes; 0 = none.")] = 40,
+    bars: Annotated[int | None, typer.Option(min=1, help="Their length; without it, the median of DATA.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of composing and of the draws.")] = 1,
+    protocol: Annotated[str, typer.Option(help="How likelihood is measured: auto, jsb16 or native.")] = "auto",
+    training: Annotated[str | None, typer.Option(metavar="DATA", help="What the model learned from: its pieces are "
+                                                                      "searched for copies of it.")] = None,
     json: Json = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the table, a picture and a page with sound "
+                                                                    "there.")] = None,
+    accept_licence: AcceptLicence = False,
     force: Force = False,
 ) -> None:
-    """Measure how well a model predicts music, in nats per token (lower is better)."""
+    """Measure how near music is to a reference, and how well a model predicts it."""
+    from componium.cli import judging
+    from componium.cli.settings import pairs_only
+
     pairs = pairs_only(settings or [], "evaluate")
     if not on:
-        raise BadInput(f"what should it be judged on? componium evaluate {model} --on HELD_OUT_FOLDER")
-    if json is not None:
-        check_file(json, force=force)
-    loaded, _ = load_with(model, pairs, "log_likelihood", "judge how likely music is")
-    from componium.evaluation.likelihood import evaluate as measure
+        raise BadInput(f"what should it be judged on? componium evaluate {subject} --on HELD_OUT_FOLDER")
+    judging.check_protocol(protocol)
+    targets = targets_of(json, out, force=force)
+    with progress_bar("reading") as progress:
+        judged = judging.find(subject, pairs, accept_licence, progress)
+        corpus = judging.open_data(on, accept_licence, progress)
+        learned = None if training is None else judging.open_data(training, accept_licence, progress)
+    if judged.model is not None:
+        with progress_bar("judging") as progress:
+            judging.judge_likelihood(judged, corpus, protocol, progress)
+    elif protocol != "auto":
+        raise BadInput(f"{subject} is music and not a model, so it has no likelihood; leave out --protocol")
+    reference = measure(judged, corpus, learned, count, bars, seed)
+    if judged.likelihood is None and judged.music is None:
+        raise BadInput(f"{judged.not_judged}; with --count 0 nothing is left to measure")
+    show(judged)
+    write(judged, reference, targets, again(subject, settings, on, count, bars, seed, training))
 
-    with progress_bar("evaluating") as progress:
-        report = measure(loaded, on, protocol=protocol, progress=progress)
-    if json is not None:
-        write_json(json, report.to_json())
-    say(f"{report.model} on {report.data}, protocol {report.protocol}: {report.protocol_text}")
-    table(["", "all pieces", "leak-free"], report.rows(), right=[1, 2])
-    overlap, *others = report.notes()
-    if report.overlap.same or report.overlap.siblings:
-        warn(overlap.removeprefix("WARNING: "))
-    else:
-        say(overlap)
-    for note in others:
-        say(note)
-    if json is not None:
-        say(f"wrote {json}")
+
+def targets_of(json: Path | None, out: Path | None, *, force: bool) -> list[tuple[Path, Path, Path]]:
+    """Return the files to write, three for each place; raises where one is in the way."""
+    from componium.cli.judgement_page import beside
+
+    if json is not None and json.suffix.lower() in (".png", ".html"):
+        raise BadInput(f"--json {json}: the picture and the page are written beside the JSON file; name it "
+                       f"{json.with_suffix('.json')}")
+    if out is not None and out.is_file():
+        raise BadInput(f"--out {out} is a file; name a folder, or write --json FILE")
+    places = [beside(path) for path in (json, None if out is None else out / f"{STEM}.json") if path is not None]
+    check_files([path for place in places for path in place], force=force)
+    return places
+
+
+def measure(judged: Any, corpus: Any, learned: Any, count: int, bars: int | None, seed: int) -> Any:
+    """Let a model compose, measure the pieces beside the corpus, and return the measured corpus."""
+    from componium.cli import judging
+    from componium.evaluation.musical import judge
+    from componium.evaluation.reference import measured_reference
+
+    if judged.model is not None:
+        if not count or not hasattr(judged.model, "generate"):
+            return None
+        with progress_bar("composing") as progress:
+            scores = [item.content for item in corpus if item.kind == "score"]
+            judging.compose(judged, count, bars or judging.usual_bars(scores), seed, progress)
+    with progress_bar("measuring the reference") as progress:
+        reference = measured_reference(corpus, progress=progress)
+    with progress_bar("measuring") as progress:
+        judged.music = judge(judged.items, reference, name=judged.name, provenance=judged.provenance, training=learned,
+                             seed=seed, progress=progress)
+    return reference
+
+
+def show(judged: Any) -> None:
+    """Write the tables and the sentences below them."""
+    from componium.evaluation.musical import COLUMNS
+
+    report, music = judged.likelihood, judged.music
+    if report is not None:
+        say(f"{report.model} on {report.data}, protocol {report.protocol}: {report.protocol_text}")
+        table(["", "all pieces", "leak-free"], report.rows(), right=[1, 2])
+        overlap, *others = report.notes()
+        if report.overlap.same or report.overlap.siblings:
+            warn(overlap.removeprefix("WARNING: "))
+        else:
+            say(overlap)
+        for note in others:
+            say(note)
+    elif judged.not_judged:
+        say(f"no likelihood: {judged.not_judged}")
+    if music is None:
+        return
+    made = "" if judged.model is None else f" composed by {judged.name} ({judged.bars} bars, seed {judged.seed})"
+    say(f"\n{counted(music.pieces, 'piece')}{made or f' of {music.name}'} beside {music.data} "
+        f"({counted(music.reference_pieces, 'piece')})")
+    table(list(COLUMNS), music.rows(), right=range(2, len(COLUMNS)))
+    near = ", ".join(f"{module} {value:.2f}" for module, value in music.closeness().items() if value is not None)
+    say(f"mean closeness: {near or 'no measure has one'}")
+    warnings = music.warnings()
+    for note in music.notes():
+        if note not in warnings:
+            say(note)
+    for warning in warnings:
+        warn(warning)
+    for line in skipped_lines(music.skipped):
+        say(line)
+
+
+def write(judged: Any, reference: Any, targets: list[tuple[Path, Path, Path]], command: str) -> None:
+    """Write JSON, picture and page, each complete or not at all; the last two only where pieces were measured."""
+    from componium.cli.judgement_page import page, picture_of
+    from componium.music.files import replacing
+
+    if not targets:
+        say("with --out FOLDER: this as JSON, as a picture and as a page with sound")
+        return
+    told = {} if judged.likelihood is None else judged.likelihood.to_json()
+    told |= {"subject": judged.name, "not_judged": judged.not_judged or None}
+    if judged.music is not None:
+        told["music"] = judged.music.to_json() | {"bars": judged.bars or None}
+        png = picture_of(judged)
+        with progress_bar("engraving and playing") as progress:
+            html = page(judged, reference, png, command, progress)
+    for data, picture, site in targets:
+        write_json(data, told)
+        if judged.music is not None:
+            with replacing(picture) as temporary:
+                temporary.write_bytes(png)
+            write_text(site, html)
+        say(f"wrote {data}" + ("" if judged.music is None else f", {picture.name} and {site.name}"))
+
+
+def again(subject: str, settings: list[str] | None, on: str, count: int, bars: int | None, seed: int,
+          training: str | None) -> str:
+    """Return the command line that measures the same."""
+    words = [subject, *(settings or []), "--on", on, "--count", count, "--seed", seed]
+    words += ["--bars", bars] if bars else []
+    words += ["--training", training] if training else []
+    return "componium evaluate " + " ".join(quoted(word) for word in words)

@@ -13,7 +13,7 @@ import typer
 from componium.cli.flags import Force
 from componium.cli.origins import given_file, origin_for
 from componium.cli.outputs import PICTURES, check_file, check_files, extension_of, out_path
-from componium.cli.show import new_app, say
+from componium.cli.show import Progress, new_app, progress_bar, say
 from componium.music.errors import BadInput
 from componium.music.origin import DRAWN, Origin
 
@@ -48,7 +48,8 @@ def picture(
     ending = extension_of(path, PICTURES, "pictures")
     asked = Asked(file, chosen_view(file, view), file.stem if title is None else title, ending)
     check_file(path, force=force)
-    pages = make(asked)
+    with progress_bar("drawing") as progress:
+        pages = make(asked, progress)
     write(pages, path, ending, origin_of(asked), force=force)
     say(f"wrote {path}" + (f" and {len(pages) - 1} more, to {_names(path, len(pages))[-1]}" if len(pages) > 1 else ""))
 
@@ -81,8 +82,8 @@ def can_engrave() -> bool:
     return all(importlib.util.find_spec(package) is not None for package in ("verovio", "resvg_py"))
 
 
-def make(asked: Asked) -> list[bytes]:
-    """Return the pages of the picture, without their origin.
+def make(asked: Asked, progress: Progress | None = None) -> list[bytes]:
+    """Return the pages of the picture, without their origin; ``progress`` is told of each page of a score.
 
     Raises:
         BadFile: the file cannot be read.
@@ -91,7 +92,7 @@ def make(asked: Asked) -> list[bytes]:
     from componium.music.formats import is_score_path, read_score
 
     if is_score_path(asked.file):
-        return draw(read_score(asked.file), asked.view, asked.title, asked.ending)
+        return draw(read_score(asked.file), asked.view, asked.title, asked.ending, progress)
     from componium.music.audio import Audio
     from componium.music.picture import spectrogram, waveform
 
@@ -99,12 +100,12 @@ def make(asked: Asked) -> list[bytes]:
     return [show(Audio.read(asked.file), title=asked.title or None, kind=asked.ending)]
 
 
-def draw(score: Any, view: str, title: str, ending: str) -> list[bytes]:
+def draw(score: Any, view: str, title: str, ending: str, progress: Progress | None = None) -> list[bytes]:
     """Return the pages of a picture of a score: engraved, or one piano roll."""
     from componium.music.picture import engraved_pages, piano_roll
 
     if view == "score":
-        return engraved_pages(score, ending, title=title)
+        return engraved_pages(score, ending, title=title, progress=progress)
     return [piano_roll(score, title=title or None, kind=ending)]
 
 

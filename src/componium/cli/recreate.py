@@ -224,7 +224,7 @@ def drawn(found: Found) -> None:
 
     view, number, ending = found.setting("view", str), found.setting("page", int, 1), found.out.suffix.lower()
     file = found.file("score" if view in SCORE_VIEWS else "sound")
-    pages = make(Asked(file, view, found.setting("title", str, ""), ending))
+    pages = make(Asked(file, view, found.setting("title", str, ""), ending), found.progress)
     if not 1 <= number <= len(pages):
         raise BadInput(f"{file} has no page {number} any more, it has {len(pages)}")
     written(pages[number - 1], found.out, ending, found.origin)
@@ -236,8 +236,9 @@ def exported(found: Found) -> None:
     from componium.music.formats import write_score
 
     source, name, known = (found.setting(name, str) for name in ("source", "item", "hash"))
-    corpus = open_corpus(source, accept_licence=found.accept_licence, progress=found.progress)
-    item = next((item for item in corpus if item.name == name and item.hash == known), None)
+    place = found.files.get("piece")  # a file of the user, which may lie elsewhere now; none of a built-in corpus
+    corpus = open_corpus(place or source, accept_licence=found.accept_licence, progress=found.progress)
+    item = next((item for item in corpus if item.hash == known and (place or item.name == name)), None)
     if item is None:
         raise BadInput(f"{source} holds no {name} with the notes that were exported any more")
     write_score(item.content, found.out, origin=found.origin)

@@ -12,8 +12,8 @@ from itertools import groupby
 from pathlib import Path
 
 from componium.cli import pages
-from componium.cli.audit_piece import clean, figures_of, row, takes_of, title_of
-from componium.cli.audited import Audited, percent, summary
+from componium.cli.audit.audited import Audited, percent, summary
+from componium.cli.audit.piece import clean, figures_of, row, takes_of, title_of
 from componium.cli.pages import Column, Take, cards, command, paragraphs, section
 from componium.cli.show import Progress, counted, quoted
 from componium.evaluation.outliers import spoken
@@ -61,7 +61,7 @@ def page(audit: Audit, *, sounds_to: Path, sounds_at: str, progress: Progress) -
     body += "".join(_cards(audit, takes)) + _left_out(audit) + _how(audit) + _panel(audit)
     return pages.document(f"Audit of {clean(audit.name)}", body, lead=_lead(audit, count), takes=takes,
                     foot="Page and sounds belong together; nothing is loaded from any network.",
-                    style=_part("audit_page.css") + _width(columns), script=_part("audit_page.js"))
+                    style=_part("page.css") + _width(columns), script=_part("page.js"))
 
 
 def mark_for(item: Item) -> Mark:
@@ -204,4 +204,4 @@ def _width(columns: Sequence[Column]) -> str:
 
 
 def _part(name: str) -> str:
-    return resources.files("componium.cli").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("componium.cli.audit").joinpath(name).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from componium.cli.audited import Audited, kind_of, percent
+from componium.cli.audit.audited import Audited, kind_of, percent
 from componium.cli.pages import Piece, Take, make_takes
 from componium.cli.pages.parts import Value
 from componium.cli.pages.sound import seconds_at

@@ -18,7 +18,7 @@ from componium.cli.show import Progress, counted, progress_bar, quoted, say, war
 from componium.music.errors import BadFile, BadInput
 
 if TYPE_CHECKING:
-    from componium.cli.ranking import Judge
+    from componium.cli.choosing.ranking import Judge
     from componium.music.origin import Origin
     from componium.music.score import Score
 
@@ -115,7 +115,7 @@ def folder_for(out: Path | None, default: str, *, rank: str | None, on: str | No
 
 def check(choice: Choice) -> None:
     """Raise before the model is loaded where the folder is in the way or nothing is called so that could rank."""
-    from componium.cli import ranking
+    from componium.cli.choosing import ranking
     from componium.cli.pages.folder import check_folder
 
     check_folder(choice.out, force=choice.force)
@@ -131,7 +131,7 @@ def choose(choice: Choice, model: Any, make: Make) -> list[Candidate]:
         BadInput: the model gives the same piece for every seed, does not judge music, or gives nothing.
         BadFile: the folder cannot be written.
     """
-    from componium.cli.ranking import Judge
+    from componium.cli.choosing.ranking import Judge
 
     if model.deterministic:
         raise BadInput(f"{choice.model} gives the same piece for every seed, so there is nothing to choose from; "
@@ -203,7 +203,7 @@ def _tell_of_too_few(choice: Choice, found: Sequence[Candidate]) -> None:
 
 def _write(choice: Choice, model: Any, judge: Judge, found: Sequence[Candidate]) -> None:
     """Write everything into a new folder, which takes its place when it is complete."""
-    from componium.cli.audition import page
+    from componium.cli.choosing.audition import page
     from componium.cli.pages.folder import new_folder
 
     old = earlier_files(choice.out)

@@ -15,8 +15,8 @@ from componium.music.errors import BadInput
 from componium.music.origin import PERFORMED, Origin
 
 if TYPE_CHECKING:
-    from componium.cli.choosing import Candidate, Choice
-    from componium.cli.ranking import Judge
+    from componium.cli.choosing.candidates import Candidate, Choice
+    from componium.cli.choosing.ranking import Judge
     from componium.music.score import Score
 
 ENDINGS = {".mid": "MIDI", ".musicxml": "MusicXML"}

@@ -1,0 +1,1 @@
+"""What `componium corpus audit` shows: what is found of each item, its card, and the page."""

@@ -7,11 +7,13 @@ import shutil
 
 import pytest
 
-from componium.cli import comparison_page, judging
+from componium.cli import judging
+from componium.cli.judging import comparison_page
 from componium.evaluation.distance import Distance
 from componium.evaluation.measure import Measure
 from componium.music.formats import write_score
-from componium.music.score import Note, Tempo, Track, new_score, tempo_bpm
+from componium.music.origin import read_origin
+from componium.music.score import Note, Tempo, Track, new_score, tempo_bpm, transpose
 from componium.music.theory import key_of
 
 SMALL = ("--count", 3, "--bars", 4)
@@ -42,6 +44,8 @@ def test_a_model_is_measured_and_everything_is_written(run, folder, model, midi)
     for word in ("Soprano", "on the beat", "pitch entropy", "data:image/png", "were learned from"):
         assert word in page, word
     assert "5 of its 5 pieces were learned from" in result.stderr
+    origin = read_origin(folder / "judged" / "evaluation.png")
+    assert origin.verb == "evaluate" and origin.models[0].checkpoint and origin.seed == 1
 
 
 def test_pieces_are_measured_without_a_model(run, folder, midi):
@@ -178,12 +182,23 @@ def test_best_is_marked_only_beyond_the_floor_interval():
 
 
 def test_equal_terms_are_one_key_and_one_tempo(chorales):
+    tonic, words = comparison_page.common_signature([item.content for item in chorales])
     for item in chorales:
-        equal, told = comparison_page.on_equal_terms(item.content, 80.0)
+        equal, told = comparison_page.on_equal_terms(item.content, 80.0, tonic)
         key = key_of(equal)[0]
-        assert told == str(key) and str(key) in ("C major", "A minor")
+        assert told == str(key) and str(key) in words.split(" or ")
         assert tempo_bpm(equal) == 80.0 and len(equal.tempos) == 1
         assert equal.note_num() == item.content.note_num()
+
+
+def test_pieces_move_no_farther_than_they_have_to(chorales):
+    score = chorales[0].content
+    apart = [score, transpose(score, 2), transpose(score, 1)]
+    tonic, _ = comparison_page.common_signature(apart)
+    moved = [comparison_page.on_equal_terms(each, 80.0, tonic)[0].tracks[0].notes[0].pitch
+             - each.tracks[0].notes[0].pitch for each in apart]
+    assert sorted(moved) == [-1, 0, 1]
+    assert comparison_page.common_signature([]) == (0, "C major or A minor")
 
 
 def test_a_piece_without_room_to_move_stays_in_its_key():
@@ -192,7 +207,7 @@ def test_a_piece_without_room_to_move_stays_in_its_key():
     score.tracks.append(Track("Line", 0, False))
     for place, key in enumerate((1, 5, 8, 127, 1, 3, 5, 6)):
         score.tracks[0].notes.append(Note(float(place), 1.0, key, 80))
-    equal, told = comparison_page.on_equal_terms(score, 80.0)
+    equal, told = comparison_page.on_equal_terms(score, 80.0, 0)
     assert told == "as it is" or equal.note_num() == 8
     assert len(equal.tempos) == 1
 

@@ -43,7 +43,8 @@ def compare(
     force: Force = False,
 ) -> None:
     """Put models, or music, side by side: measures, likelihood, size, speed, and examples to hear."""
-    from componium.cli import comparison_page, judging
+    from componium.cli import judging
+    from componium.cli.judging import comparison_page
 
     check(subjects, on, out, json, force=force)
     judging.check_protocol(protocol)
@@ -164,7 +165,7 @@ def judge_kindly(subject: Subject, corpus: Any, protocol: str, progress: Progres
 
 def show(subjects: Sequence[Subject], reference: Any) -> None:
     """Write the table of facts, and the mean closeness by module."""
-    from componium.cli import comparison_page
+    from componium.cli.judging import comparison_page
 
     header, rows = comparison_page.facts(subjects)
     say(f"beside {reference.name} ({counted(len(reference.items), 'piece')})")

@@ -76,7 +76,7 @@ def evaluate(
 
 def targets_of(json: Path | None, out: Path | None, *, force: bool) -> list[tuple[Path, Path, Path]]:
     """Return the files to write, three for each place; raises where one is in the way."""
-    from componium.cli.judgement_page import beside
+    from componium.cli.judging.judgement_page import beside
 
     if json is not None and json.suffix.lower() in (".png", ".html"):
         raise BadInput(f"--json {json}: the picture and the page are written beside the JSON file; name it "
@@ -145,7 +145,7 @@ def show(judged: Any) -> None:
 
 def write(judged: Any, reference: Any, targets: list[tuple[Path, Path, Path]], command: str) -> None:
     """Write JSON, picture and page, each complete or not at all; the last two only where pieces were measured."""
-    from componium.cli.judgement_page import page, picture_of
+    from componium.cli.judging.judgement_page import page, picture_of
     from componium.music.files import replacing
 
     if not targets:

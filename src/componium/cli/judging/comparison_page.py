@@ -18,8 +18,8 @@ MEANING = (
     "what 90 % of random draws of the reference, as many pieces, come to against the rest of it. Below or inside the "
     "floor nothing differs. The ceiling is the reference with its notes shuffled. A star for a likelihood stands where "
     "the difference is more than two standard errors over the pieces that both judged.")
-EQUAL_TERMS = ("All examples are transposed to one key (C major or A minor), have one tempo, and are played by the "
-               "same SoundFont at the same loudness.")
+EQUAL_TERMS = ("All examples are transposed to one key ({key}), have one tempo, and are played by the same SoundFont "
+               "at the same loudness.")
 
 
 def page(subjects: Sequence[Subject], reference: Any, examples: int, warnings: Sequence[str], again: str,
@@ -33,14 +33,15 @@ def page(subjects: Sequence[Subject], reference: Any, examples: int, warnings: S
     body = section("At a glance", paragraphs(*(f"Note: {each}." for each in (*warnings, *told))),
                    table(["", *names], rows), table(["Mean closeness", *names], closeness_rows(subjects)[1],
                                                     right=range(1, len(names) + 1)))
-    body += section("Measures", paragraphs(MEANING), measures(subjects))
+    pieces, key = example_pieces(subjects, reference, examples)
+    takes = make_takes(pieces, progress=progress)
+    if takes:
+        body += section("Examples", paragraphs(EQUAL_TERMS.format(key=key)), cards(takes))
     png = distances_picture({subject.name: subject.music.all_distances() for subject in subjects},
                             title=f"Beside {reference.name}")
     body += section("Distances", picture(png, "Distance of every measure, with floor and ceiling"))
+    body += section("Measures", paragraphs(MEANING), measures(subjects))
     body += section("Likelihood", likelihoods(subjects))
-    takes = make_takes(example_pieces(subjects, reference, examples), progress=progress)
-    if takes:
-        body += section("Examples", paragraphs(EQUAL_TERMS), cards(takes))
     body += section("Again", command(again))
     return document(" and ".join(subject.name for subject in subjects), body, takes=takes,
                     lead=f"Side by side, beside {reference.name} ({len(reference.items)} pieces).")
@@ -155,40 +156,65 @@ def best_likelihood(reports: Sequence[Any]) -> int | None:
     return first
 
 
-def example_pieces(subjects: Sequence[Subject], reference: Any, count: int) -> list[Any]:
-    """Return pieces for the page: the first example of each, then the second of each, and so on."""
-    from componium.cli.judgement_page import chosen_pieces
+def example_pieces(subjects: Sequence[Subject], reference: Any, count: int) -> tuple[list[Any], str]:
+    """Return pieces for the page, the first example of each, then the second of each and so on, and their key."""
+    from componium.cli.judging.judgement_page import chosen_pieces
     from componium.cli.pages import Piece
     from componium.music.score import tempo_bpm
 
     tempo = float(np.median([tempo_bpm(score) for score in reference.scores]))
     chosen = [chosen_pieces(subject.music, subject.items, reference, count) if count else [] for subject in subjects]
+    shown = [(subject, *those[number]) for number in range(count)
+             for subject, those in zip(subjects, chosen, strict=True) if number < len(those)]
+    signature, words = common_signature([subject.items[place].content for subject, place, _ in shown])
     pieces = []
-    for number in range(count):
-        for subject, those in zip(subjects, chosen, strict=True):
-            if number < len(those):
-                place, told = those[number]
-                item = subject.items[place]
-                score, key = on_equal_terms(item.content, tempo)
-                pieces.append(Piece(f"{subject.name}, {item.name}", score, name=f"{subject.name}-{item.name}",
-                                    note=f"{told[:1].upper()}{told[1:]}.",
-                                    facts=[("Key", key), ("Tempo", f"{tempo:g} bpm")]))
-    return pieces
+    for subject, place, told in shown:
+        item = subject.items[place]
+        score, key = on_equal_terms(item.content, tempo, signature)
+        pieces.append(Piece(f"{subject.name}, {item.name}", score, name=f"{subject.name}-{item.name}",
+                            note=f"{told[:1].upper()}{told[1:]}.", facts=[("Key", key), ("Tempo", f"{tempo:g} bpm")]))
+    return pieces, words
 
 
-def on_equal_terms(score: Any, tempo: float) -> tuple[Any, str]:
-    """Return a piece in C major or A minor, at one tempo, with one instrument, and the key in words."""
+def common_signature(scores: Sequence[Any]) -> tuple[int, str]:
+    """Return the tonic (0-11) of the major key to which, or to whose relative minor, all go with the least moving."""
+    from componium.music.keys import Key
+
+    tonics = [tonic for score in scores if (tonic := major_tonic(score)) is not None]
+    best = min(range(12), key=lambda tonic: (sum(abs(_semitones(each, tonic)) for each in tonics), tonic))
+    return best, f"{Key.of(best, 'major')} or {Key.of((best + 9) % 12, 'minor')}"
+
+
+def major_tonic(score: Any) -> int | None:
+    """Return the tonic of a piece's key, or of its relative major; None where it has no key."""
+    from componium.music.errors import BadInput
+    from componium.music.theory import key_of
+
+    try:
+        key = key_of(score)[0]
+    except BadInput:
+        return None
+    return int(key.tonic_pitch_class if key.mode == "major" else key.tonic_pitch_class + 3) % 12
+
+
+def _semitones(tonic: int, wanted: int) -> int:
+    """Return the shortest way from one pitch class to another."""
+    return (wanted - tonic + 6) % 12 - 6
+
+
+def on_equal_terms(score: Any, tempo: float, signature: int) -> tuple[Any, str]:
+    """Return a piece in the common key, at one tempo, with one instrument, and the key in words."""
     from componium.music.errors import BadInput
     from componium.music.score import Tempo, copy_score, transpose
     from componium.music.theory import key_of
 
-    equal = copy_score(score)
-    try:
-        key = key_of(score)[0]
-        up = ((0 if key.mode == "major" else 9) - key.tonic_pitch_class) % 12
-        equal, told = transpose(score, up if up <= 6 else up - 12), "C major" if key.mode == "major" else "A minor"
-    except BadInput:  # no key, or no room to move
-        told = "as it is"
+    equal, told, tonic = copy_score(score), "as it is", major_tonic(score)
+    if tonic is not None:
+        try:
+            equal = transpose(score, _semitones(tonic, signature))
+            told = str(key_of(equal)[0])
+        except BadInput:  # no room to move
+            equal = copy_score(score)
     equal.tempos.clear()
     equal.tempos.append(Tempo(0.0, qpm=tempo))
     for track in equal.tracks:

@@ -20,27 +20,35 @@ MEANING = (
 
 
 def picture_of(subject: Subject) -> bytes:
-    """Return the picture of the distances as PNG."""
+    """Return the picture of the distances as PNG, with what it was made of in it."""
+    from componium.cli.origins import origin_for, used_model
     from componium.evaluation.picture import distances_picture
+    from componium.music.origin import DRAWN
 
     music = subject.music
     title = f"{music.name} beside {music.data}: {music.pieces} and {music.reference_pieces} pieces"
-    return distances_picture({music.name: music.all_distances()}, title=title)
+    models = [] if subject.model is None else [used_model(subject.word, subject.model)]
+    origin = origin_for(DRAWN, "evaluate", models, seed=subject.seed if models else None, settings={
+        "subject": subject.word, "on": music.data, "bars": subject.bars or None, "pieces": music.pieces,
+        **subject.arguments})
+    return origin.into(distances_picture({music.name: music.all_distances()}, title=title), ".png")
 
 
 def page(subject: Subject, reference: Any, png: bytes, again: str, progress: Progress) -> str:
     """Return the whole page."""
-    from componium.cli.pages import cards, command, document, make_takes, paragraphs, picture, section
+    from componium.cli.pages import cards, command, document, make_takes, paragraphs, picture, section, table
 
     music = subject.music
     warnings = [f"Note: {warning}." for warning in music.warnings()]
-    body = section("Measures", paragraphs(*warnings), measures_table(music), paragraphs(MEANING))
-    body += section("Distances", picture(png, "Distance of every measure, with floor and ceiling"))
-    body += likelihood_section(subject)
+    near = [[module, f"{value:.2f}" if value is not None else "-"] for module, value in music.closeness().items()]
+    body = section("At a glance", paragraphs(*warnings), table(["Mean closeness", ""], near, right=(1,)))
     chosen = chosen_pieces(music, subject.items, reference)
     takes = make_takes([_piece(subject, place, told) for place, told in chosen], progress=progress)
     body += section("Pieces", paragraphs("The nearest to the reference over all measures, the farthest, and those in "
                                          "between."), cards(takes))
+    body += section("Distances", picture(png, "Distance of every measure, with floor and ceiling"))
+    body += section("Measures", measures_table(music), paragraphs(MEANING))
+    body += likelihood_section(subject)
     body += section("Again", command(again))
     lead = (f"{counted(music.pieces, 'piece')} {_origin(subject)} beside {music.data} "
             f"({counted(music.reference_pieces, 'piece')}).")

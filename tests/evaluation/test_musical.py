@@ -66,9 +66,17 @@ def test_the_table_and_the_json_say_the_same(near):
     found = told["measures"]["pitch"]["mean_interval"]
     assert found["distance"] == by_name(near)["mean_interval"].distance and found["unit"] == "semitones"
     assert {len(row) for row in near.rows()} == {len(COLUMNS)}
-    assert len(near.rows()) == sum(len(those) for those in told["measures"].values())
+    known = [each["value"] is not None for those in told["measures"].values() for each in those.values()]
+    assert len(near.rows()) == sum(known)
     row = next(row for row in near.rows() if row[0] == "mean interval")
     assert row[4].rstrip("*") == f"{found['distance']:.2f}"
+
+
+def test_measures_that_the_pieces_have_none_of_are_named_and_not_shown():
+    modules = ("pitch", "harmony")
+    report = judge(items(range(4)), measured_reference(items(range(10, 20)), modules=modules), modules=modules)
+    assert report.rows() and "parallel fifths" not in {row[0] for row in report.rows()}
+    assert any("of harmony" in note and "none of them" in note for note in report.notes())
 
 
 def test_copies_of_the_reference_are_told(reference, near):

@@ -95,11 +95,20 @@ class MusicReport:
         }
 
     def rows(self) -> list[list[str]]:
-        """Return the table: measure, unit, value, reference, distance, floor, its interval, ceiling, closeness."""
+        """Return the table: measure, unit, value, reference, distance, floor, its interval, ceiling, closeness.
+
+        Measures that the judged pieces have none of (chords, of a single voice) are left out; `notes` names them.
+        """
         return [[each.measure.name.replace("_", " "), each.measure.unit, _shown(each.value), _shown(each.reference),
                  _shown(each.distance) + ("*" if each.differs() else ""), _shown(each.floor),
                  "-" if each.floor_high is None else f"{each.floor_low:.2f} to {each.floor_high:.2f}",
-                 _shown(each.ceiling), _shown(each.closeness)] for _, each in self.all_distances()]
+                 _shown(each.ceiling), _shown(each.closeness)] for _, each in self.all_distances()
+                if each.value is not None]
+
+    def without_value(self) -> dict[str, int]:
+        """Return module -> number of measures that the judged pieces have none of."""
+        return {module: count for module, those in self.distances.items()
+                if (count := sum(each.value is None for each in those))}
 
     def warnings(self) -> list[str]:
         """Return what makes the figures say less than they seem to."""
@@ -123,6 +132,9 @@ class MusicReport:
         if self.ties_unknown:
             notes.append("The reference does not tell held from repeated notes, nor bars and tempi: the judged pieces "
                          "were measured as it would have written them.")
+        if missing := self.without_value():
+            told = ", ".join(f"{count} of {module}" for module, count in missing.items())
+            notes.append(f"Left out, because the judged pieces have none of them: {told}.")
         if self.learned is None:
             notes.append("What the pieces were learned from is not known, so they may be copies.")
         return notes + self.warnings()

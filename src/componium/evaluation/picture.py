@@ -35,6 +35,9 @@ def distances_picture(sets: Mapping[str, Sequence[tuple[str, Distance]]],
         BadInput: there is nothing to draw.
         BadFile: the file cannot be written.
     """
+    known = {each.measure.name for those in sets.values() for _, each in those if each.distance is not None}
+    sets = {name: [(module, each) for module, each in those if each.measure.name in known]
+            for name, those in sets.items()}
     shared = list(dict.fromkeys((module, each.measure.name) for those in sets.values() for module, each in those))
     if not shared:
         raise BadInput("there are no distances to draw")

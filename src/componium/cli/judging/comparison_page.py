@@ -84,6 +84,8 @@ def measures(subjects: Sequence[Subject]) -> str:
     for module in subjects[0].music.distances:
         rows = []
         for those in zip(*(subject.music.distances[module] for subject in subjects), strict=True):
+            if all(each.value is None for each in those):
+                continue
             best = best_distance(those)
             first = those[0]
             rows.append([first.measure.name.replace("_", " "), first.measure.unit, first.reference,
@@ -92,7 +94,8 @@ def measures(subjects: Sequence[Subject]) -> str:
                            for place, each in enumerate(those)),
                          None if first.floor_low is None else f"{first.floor_low:.2f} to {first.floor_high:.2f}",
                          first.ceiling])
-        parts.append(f"<h3>{module.capitalize()}</h3>" + table(header, rows, right=range(2, len(header))))
+        if rows:
+            parts.append(f"<h3>{module.capitalize()}</h3>" + table(header, rows, right=range(2, len(header))))
     return "".join(parts)
 
 

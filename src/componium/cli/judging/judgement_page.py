@@ -72,8 +72,9 @@ def measures_table(music: Any) -> str:
         rows = [[each.measure.name.replace("_", " "), each.measure.unit, each.value, each.reference,
                  None if each.distance is None else f"{each.distance:.2f}{' *' if each.differs() else ''}", each.floor,
                  None if each.floor_low is None else f"{each.floor_low:.2f} to {each.floor_high:.2f}", each.ceiling,
-                 each.closeness, each.overlap] for each in those]
-        parts.append(f"<h3>{module.capitalize()}</h3>" + table(header, rows, right=range(2, 10)))
+                 each.closeness, each.overlap] for each in those if each.value is not None]
+        if rows:
+            parts.append(f"<h3>{module.capitalize()}</h3>" + table(header, rows, right=range(2, 10)))
     told = "* more than the reference against itself in 95 of 100 draws."
     from componium.cli.pages import paragraphs
 

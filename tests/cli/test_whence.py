@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 
 from componium import checkpoint
@@ -79,6 +80,16 @@ def test_it_says_what_is_missing(run, folder, chorales, sine):
     assert result.exit_code == 1 and "no record" in result.stderr and not (folder / "x.mid").exists()
     assert "not recorded" in run("whence", "a.mid", "--recreate", "x.mid").stderr
     assert "cannot be read" in run("whence", "nosuch.mid").stderr and "folder" in run("whence", ".").stderr
+
+
+def test_a_damaged_sound_still_says_what_made_it(run, folder):
+    noise = Audio((0.1 * np.random.default_rng(0).standard_normal((1, 40_000))).astype(np.float32), 44_100)
+    noise.write(folder / "a.flac", origin=Origin("performed", version(), "perform", seed=7))
+    data = bytearray((folder / "a.flac").read_bytes())
+    data[len(data) // 2:len(data) // 2 + 400] = bytes(400)
+    (folder / "a.flac").write_bytes(data)
+    told = made(run, "whence", "a.flac")
+    assert "performed by Componium" in told and "damaged" in told
 
 
 def test_changed_music_is_told_apart_from_a_file_that_was_saved_again(run, mine, folder):

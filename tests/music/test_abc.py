@@ -171,3 +171,11 @@ def test_one_bad_tune_does_not_cost_the_book(tmp_path):
     path.write_text("no tune at all")
     with pytest.raises(BadFile, match="no tune begins"):
         read_book(path)
+
+
+def test_a_line_that_begins_like_a_field_but_is_music_begins_no_tune() -> None:
+    from componium.music.abc_book import tunes_of
+
+    with pytest.raises(BadInput, match="no tune begins"):
+        tunes_of("X:|\nK:C\nCDE|\n")
+    assert [tune.number for tune in tunes_of("X:1\nK:C\nCDE|\nX::1\nX:2\nK:C\nC|\n")] == ["1", "2"]

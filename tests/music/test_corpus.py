@@ -216,6 +216,9 @@ def test_an_export_is_safe_and_lists_what_it_wrote(folder: Path, tmp_path: Path)
     assert len(corpus.export(tmp_path / "out", force=True)) == 6
     with pytest.raises(BadInput, match="format"):
         corpus.export(tmp_path / "out2", format="pdf")
+    with pytest.raises(BadInput, match="cannot be written"):
+        corpus.export(tmp_path / "out2", format="krn")  # it can only be read
+    assert not (tmp_path / "out2").exists()
 
 
 def test_an_exported_folder_keeps_its_sources_and_licences(folder: Path, tmp_path: Path) -> None:

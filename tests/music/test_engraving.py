@@ -87,6 +87,19 @@ def test_a_huge_score_has_several_pages() -> None:
     assert [note.page for note in found.notes] == sorted(note.page for note in found.notes)
 
 
+def test_drawing_many_pages_tells_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    from componium.music import engraving
+    from componium.music.picture import engraved_pages
+
+    monkeypatch.setattr(engraving, "PAGE_PX", 200)
+    told: list[tuple[float, str]] = []
+    pages = engraved_pages(score_of([(beat, 1, 67) for beat in range(60)]), ".svg",
+                           progress=lambda done, message: told.append((done, message)))
+    assert len(pages) > 1 and [message for _, message in told] == [
+        f"page {number} of {len(pages)}" for number in range(1, len(pages) + 1)]
+    assert 0.0 <= told[0][0] < told[-1][0] < 1.0
+
+
 @pytest.mark.parametrize(("arguments", "reason"), [
     ({"width_px": 10}, "width_px=10"), ({"height_px": 1_000_000}, "height_px"), ({"scale_percent": 0}, "scale_percent"),
     ({"prefix": "1 a"}, "prefix")])

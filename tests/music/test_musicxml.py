@@ -325,6 +325,18 @@ def test_damaged_files_are_read_as_far_as_they_tell(tmp_path: Path) -> None:
     assert read(tmp_path) == []
 
 
+def test_rests_that_are_too_many_in_one_part_move_no_other(tmp_path: Path) -> None:
+    rest = "<note><rest/><duration>{}</duration><voice>1</voice></note>"
+    first = f"<measure>{HEAD}{note() * 4}</measure><measure>{note(step='D') * 4}</measure>"
+    second = f"<measure>{HEAD}{rest.format(4) * 2}</measure><measure>{rest.format(4)}</measure>"
+    long = f"<measure>{HEAD}{rest.format(5)}</measure><measure>{note(step='D')}</measure>"
+    for parts, begins in (((first, second), 4.0), ((second, first), 4.0), ((long, long), 5.0)):
+        (tmp_path / "a.xml").write_text("<score-partwise>" + "".join(f"<part id='P'>{part}</part>" for part in parts)
+                                        + "</score-partwise>")
+        times = [n.time for t in read_score(tmp_path / "a.xml").tracks for n in t.notes if n.pitch == 62]
+        assert min(times) == begins, parts
+
+
 @pytest.mark.parametrize(("measure", "reason"), [
     ("<note><duration>1</duration></note>", "without a pitch in bar 1"),
     (note(step="H"), "bar 1 whose pitch is no pitch"),

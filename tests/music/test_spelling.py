@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from componium.music.keys import name_fifths
@@ -147,6 +148,16 @@ def test_all_chorales_are_spelled_as_in_the_edition() -> None:
     notes, same = agreement(1)
     print(f"\nspelling: {same} of {notes} notes as in the edition, {100 * same / notes:.2f} %")
     assert notes > 79_000 and same / notes >= 0.999
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_music_in_no_key_has_no_double_sharps_and_flats(seed: int) -> None:
+    score = new_score()
+    track = Track("Row", 0, False)
+    for place, pitch in enumerate(np.random.default_rng(seed).integers(48, 72, 400)):
+        track.notes.append(Note(place / 2, 0.5, int(pitch), 80))
+    score.tracks.append(track)
+    assert not [name for name in spell_score(score)[0] if "##" in name or "bb" in name]
 
 
 def test_it_is_fast() -> None:

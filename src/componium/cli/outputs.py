@@ -52,10 +52,9 @@ def extension_of(path: Path, known: Sequence[str], what: str) -> str:
 
 def check_score_format(path: Path) -> None:
     """Raise where a score cannot be written under that name: its ending is unknown."""
-    from componium.music.formats import SCORE_EXTENSIONS
+    from componium.music.formats import WRITTEN_EXTENSIONS
 
-    writable = [extension for extension in SCORE_EXTENSIONS if extension != ".krn"]
-    extension_of(path, (*writable, *PICTURES), "scores")
+    extension_of(path, (*WRITTEN_EXTENSIONS, *PICTURES), "scores")
 
 
 def out_path(out: Path | None, default: str) -> Path:

@@ -12,7 +12,7 @@ import typer
 from componium.cli.flags import AcceptLicence, Force
 from componium.cli.outputs import check_file, write_json
 from componium.cli.show import new_app, progress_bar, quoted, say, table
-from componium.music.errors import BadInput
+from componium.music.errors import BadFile, BadInput
 from componium.music.licences import MEANINGS
 from componium.music.origin import NOT_RECORDED, WAYS, Given, Origin, Used, read_origin
 
@@ -23,6 +23,7 @@ STATES = {
     "saved again": "another program has saved the file since; the music in it is still the same",
     "changed": "the music has been changed since it was written",
     "changed or saved again": "the picture is not the one that was written, or another program has saved it since",
+    "damaged": "the file is damaged: not all of its sound can be read",
     "not known": "whether it was changed since is not known",
 }
 
@@ -89,7 +90,10 @@ def state_of(path: Path, origin: Origin | None) -> str:
         return "not known"
     kind = stamps.kind_of(path)
     if kind in (".wav", ".flac", ".ogg"):
-        return "as written" if hash_of_samples(path) == origin.music else "changed"
+        try:
+            return "as written" if hash_of_samples(path) == origin.music else "changed"
+        except BadFile:
+            return "damaged"
     if file_hash(path) == origin.file:
         return "as written"
     if kind in (".png", ".svg"):

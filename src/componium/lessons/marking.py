@@ -215,15 +215,17 @@ def _worker(job: dict[str, Any], folder: Path) -> Iterator[tuple[subprocess.Pope
                                stderr=subprocess.DEVNULL, start_new_session=True)
     events: queue.Queue[Any] = queue.Queue()
     reader = threading.Thread(target=_read, args=(process, events), daemon=True)
+    assert process.stdin is not None
     try:
         reader.start()
         with contextlib.suppress(OSError):  # a process that ends at once takes no job; its end is told by the queue
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(job).encode())
-            process.stdin.close()
+            process.stdin.write(json.dumps(job).encode() + b"\n")
+            process.stdin.flush()  # it stays open: when this process is gone, it closes, and the worker ends
         yield process, events
     finally:
         _end(process)
+        with contextlib.suppress(OSError):
+            process.stdin.close()
         reader.join(timeout=2.0)  # what a notebook has forked may hold the pipe open; the thread then stays behind
 
 

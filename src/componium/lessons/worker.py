@@ -1,8 +1,8 @@
 """The process that runs a notebook for `componium.lessons.marking`; started as ``python -m``, never imported by it.
 
-The job comes as JSON on standard input; what happens goes back as a line of JSON an event. The notebook's own
-standard output and error lead nowhere, it cannot ask questions, and its memory and files are limited where the system
-can do that.
+The job comes as a line of JSON on standard input, which stays open as long as somebody waits; what happens goes back
+as a line of JSON an event. The notebook's own standard output and error lead nowhere, it cannot ask questions, and its
+memory and files are limited where the system can do that.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import linecache
 import os
 import re
 import sys
+import threading
 import types
 from collections.abc import Callable
 from typing import Any
@@ -138,6 +139,16 @@ def set_limits() -> None:
             resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
+def end_with_parent() -> None:
+    """End this process, whatever it does, when standard input as it is now closes: nobody waits for it any more."""
+    def wait(parent: int) -> None:
+        while os.read(parent, 4096):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, args=(os.dup(0),), daemon=True).start()
+
+
 def private_channel() -> Tell:
     """Return what sends an event; standard input, output and error lead nowhere from now on."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
@@ -154,8 +165,9 @@ def private_channel() -> Tell:
 
 
 def main() -> None:
-    """Run the job on standard input."""
-    job = json.loads(sys.stdin.buffer.read())
+    """Run the job that is the first line of standard input."""
+    job = json.loads(sys.stdin.buffer.readline())
+    end_with_parent()
     tell = private_channel()
     builtins.input = refuse_question
     set_limits()

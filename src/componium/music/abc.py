@@ -53,7 +53,7 @@ def tune_lines(text: str) -> list[Lines]:
     """Return the lines of each tune, without comments. Raises `BadInput` where no tune begins."""
     tunes: list[Lines] = []
     for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"\s*X:", line):
+        if re.match(r"\s*X:(?![|:])", line):  # as of every field: before | and : it is music
             tunes.append([])
         if tunes:
             tunes[-1].append((number, re.sub(r"(?<!\\)%.*", "", line).strip()))

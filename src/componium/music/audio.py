@@ -306,9 +306,14 @@ def hash_of_samples(path: str | os.PathLike[str]) -> str:
 
     Vorbis is decoded to 16 bits, which may differ between platforms. Raises `BadFile` as `Audio.read`.
     """
+    import soundfile
+
     with _readable(path) as file:
         kind = {"PCM_16": "int16", "PCM_24": "int32", "VORBIS": "int16"}.get(file.subtype, "float32")
-        return _hash_of(file.blocks(_WRITE_BLOCK, dtype=kind, always_2d=True), file.samplerate, file.channels)
+        try:
+            return _hash_of(file.blocks(_WRITE_BLOCK, dtype=kind, always_2d=True), file.samplerate, file.channels)
+        except soundfile.LibsndfileError as error:
+            raise BadFile(path, f"the sound is damaged ({_said(error)})") from error
 
 
 def _hash_of(blocks: Iterable[npt.NDArray[Any]], sample_rate_hz: int, channels: int) -> str:

@@ -22,7 +22,7 @@ from componium.music.built_in import BUILT_IN, is_built_in, read_built_in
 from componium.music.corpus_report import report_lines
 from componium.music.errors import BadFile, BadInput
 from componium.music.files import replacing
-from componium.music.formats import SCORE_EXTENSIONS, write_score
+from componium.music.formats import SCORE_EXTENSIONS, WRITTEN_EXTENSIONS, write_score
 from componium.music.gather import LIST_NAME, Gathered, gather
 from componium.music.item import Item, Later, Progress, Skipped, hash_of_score
 from componium.music.licences import classes_of, licence_class, rights_of
@@ -148,8 +148,8 @@ class Corpus(Sequence[Item]):
             The files, ``corpus.json`` last.
         """
         extension = "." + format.lower().lstrip(".")
-        if extension not in SCORE_EXTENSIONS:
-            raise BadInput(f"format {format!r} is not known: give one of {', '.join(SCORE_EXTENSIONS)}")
+        if extension not in WRITTEN_EXTENSIONS:
+            raise BadInput(f"format {format!r} cannot be written: give one of {', '.join(WRITTEN_EXTENSIONS)}")
         folder = Path(folder)
         files = [folder / name for name in _file_names(self._items, extension)]
         targets = [*files, folder / LIST_NAME]

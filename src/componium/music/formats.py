@@ -25,7 +25,9 @@ from componium.music.score import Score
 MIDI_EXTENSIONS = (".mid", ".midi")
 NOTATION_EXTENSIONS = (".musicxml", ".xml", ".mxl", ".krn")
 SCORE_EXTENSIONS = (*MIDI_EXTENSIONS, ".abc", *NOTATION_EXTENSIONS, ".json")
-"""What `read_score` reads; `write_score` writes all but kern."""
+"""What `read_score` reads."""
+WRITTEN_EXTENSIONS = tuple(extension for extension in SCORE_EXTENSIONS if extension != ".krn")
+"""What `write_score` writes."""
 
 
 def is_score_path(path: str | Path) -> bool:
@@ -76,8 +78,7 @@ def write_score(score: Score, path: str | Path, *, origin: Origin | None = None)
 
         data = musicxml_bytes(score, title=origin.title, compressed=extension == ".mxl", origin=origin)
     else:
-        known = ", ".join(e for e in SCORE_EXTENSIONS if e != ".krn")
-        raise BadFile(path, f"has an extension that cannot be written: use one of {known}")
+        raise BadFile(path, f"has an extension that cannot be written: use one of {', '.join(WRITTEN_EXTENSIONS)}")
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 

@@ -203,7 +203,7 @@ def _recording(name: str, path: Path, source: str) -> Item:
 def _gather_slow(files: Sequence[tuple[str, Path]], source: str, by_name: dict[str, list[Item]], found: Gathered,
                  progress: Progress | None) -> None:
     """Take scores from the cache, parse the rest, and keep those."""
-    version = f"notation 2 music21 {notation_version()}"
+    version = f"notation 3 music21 {notation_version()}"
     keys, missing = {}, []
     results: dict[str, Result] = {}
     for name, path in files:

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 from componium.music.errors import BadInput
 from componium.music.item import hash_of_score
 from componium.music.musicxml_bars import add_bars
+from componium.music.musicxml_elements import NO_TRACK, SOFTWARE
 from componium.music.musicxml_piece import Piece, Placed, beats_of, clean, instrument_id, spaces_of
 from componium.music.note_values import exact
 from componium.music.origin import Origin, version
@@ -25,10 +26,6 @@ from componium.music.score import Score, Track, note_arrays, note_ends, quantise
 from componium.music.spelling import spell_score
 from componium.music.staves import Head, staves
 
-SOFTWARE = "Componium"
-"""Begins the name of the program in what we write."""
-NO_TRACK = "P0"
-"""The id of the part that stands in for a score without tracks, as the format asks for one."""
 _HEADER = (b'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC '
            b'"-//Recordare//DTD MusicXML 4.0 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">\n')
 _CONTAINER = (b'<?xml version="1.0" encoding="UTF-8"?><container><rootfiles>'

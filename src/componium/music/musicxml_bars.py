@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from xml.etree.ElementTree import Element, SubElement
 
+from componium.music.musicxml_elements import MARKER_ID
 from componium.music.musicxml_notes import NoteWriter
 from componium.music.musicxml_piece import Piece, Space, accidentals, by_bar, clean, near
 from componium.music.score import CLOSE_BEATS, END, FERMATA, PHRASE_END, KeySignature, Score, Tempo
 from componium.music.staves import Staff
-
-MARKER_ID = "marker"
-"""Begins the ids of directions and bookmarks that are markers."""
 
 
 def add_bars(part: Element, piece: Piece, place: int, part_id: str) -> None:
@@ -173,8 +171,9 @@ def _add_marker(measure: Element, piece: Piece, space: Space, number: int) -> No
     event = piece.score.markers[number]
     name, offset = f"{MARKER_ID}{number + 1}", near(event.time) - space.start
     if event.text in (FERMATA, PHRASE_END, END):  # a bookmark is printed nowhere
-        place = {"position": piece.duration(offset)} if offset else {}  # the schema wants it above 0
-        SubElement(measure, "bookmark", id=name, name=event.text, **place)
+        bookmark = SubElement(measure, "bookmark", id=name, name=event.text)
+        if offset:  # the schema has no position 0
+            bookmark.set("position", piece.duration(offset))
         return
     direction = SubElement(measure, "direction", placement="above", id=name)
     SubElement(SubElement(direction, "direction-type"), "words").text = clean(event.text)

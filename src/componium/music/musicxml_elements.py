@@ -7,9 +7,14 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from componium.music.note_values import TYPES
+from componium.music.score import DEFAULT_VELOCITY
 
-DEFAULT_VELOCITY = 80
-"""How loud a note is that does not say it."""
+SOFTWARE = "Componium"
+"""Begins the name of the program in what we write."""
+NO_TRACK = "P0"
+"""The id of the part that stands in for a score without tracks, as the format asks for one."""
+MARKER_ID = "marker"
+"""Begins the ids of directions and bookmarks that are markers."""
 FORTE_VELOCITY = 0.9
 """MusicXML states loudness in per cent of velocity 90."""
 LENGTHS = {name: length for length, name in TYPES.items()}

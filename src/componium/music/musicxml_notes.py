@@ -7,12 +7,11 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element, SubElement
 
 from componium.music.drums import drum_line
+from componium.music.musicxml_elements import FORTE_VELOCITY
 from componium.music.musicxml_piece import Piece, Placed, Space, instrument_id, name_parts, note_id
 from componium.music.note_values import Value, beams, tuplet_spans, values
 from componium.music.staves import Chord, Head
 
-FORTE_VELOCITY = 0.9
-"""MusicXML states loudness in per cent of velocity 90."""
 Home = tuple[int, int, bool]
 """Where notes go: (voice, staff, whether the voice's rests are hidden)."""
 _ACCIDENTAL_NAMES = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}

@@ -1,8 +1,9 @@
 """Reading MusicXML: from the document to lines of notes and signs; `notation` makes a score of them.
 
 Read here rather than by music21: four times as fast, and with what is wrong in a file in our hands. What can be read
-is read: a length that is missing or no number follows from the note's type, a bar lasts as long as its longest part, a
-tie that leads nowhere ends its note. A note without a pitch, or with one that is none, is one error that names the bar.
+is read: a length that is missing or no number follows from the note's type, a bar lasts as long as its longest part
+(rests that are too many in one part do not count), a tie that leads nowhere ends its note. A note without a pitch, or
+with one that is none, is one error that names the bar.
 
 A file that Componium wrote is read back exactly: a track stays one track whatever its voices, and its markers and
 hidden meters and tempos count instead of what the printed signs suggest.
@@ -19,6 +20,9 @@ from componium.music.keys import LETTER_PITCH_CLASSES
 from componium.music.lines import Line, Reading
 from componium.music.musicxml_elements import (
     LENGTHS,
+    MARKER_ID,
+    NO_TRACK,
+    SOFTWARE,
     meter_of,
     mode_of,
     number_of,
@@ -29,9 +33,6 @@ from componium.music.musicxml_elements import (
     whole_of,
 )
 
-MARKER_ID = "marker"
-NO_TRACK = "P0"
-SOFTWARE = "Componium"
 _NEAR = Fraction(1, 1000)
 LONGEST_BEATS = 100_000
 """Music longer than this, fourteen hours at 120, is a mistake in a file."""
@@ -58,7 +59,8 @@ def read_document(root: Element) -> Reading:
     count = max((len(reader.measures) for reader in readers), default=0)
     time = Fraction(0)
     for number in range(count):
-        length = max(reader.measure(number, time) for reader in readers) or readers[0].nominal
+        length = _bar_length([reader.measure(number, time) for reader in readers if number < len(reader.measures)],
+                             readers[0].nominal)
         if time + length > LONGEST_BEATS:
             raise BadInput(f"has a bar (number {number + 1}) that ends after {LONGEST_BEATS:,} beats")
         reading.bar_starts.append(float(time))
@@ -66,9 +68,20 @@ def read_document(root: Element) -> Reading:
         time += length
     for reader in readers:
         reading.lines += reader.finished()
-    if not readers:
+    if not readers and parts[0].find("measure") is not None:
         _Part(parts[0], None, 0, reading).measure(0, time)
     return reading
+
+
+def _bar_length(parts: list[tuple[Fraction, Fraction]], nominal: Fraction) -> Fraction:
+    """Return how long a bar is: as its longest part, but rests alone do not make it longer than meter and other parts.
+
+    Args:
+        parts: of each part, how far it is written and how far it sounds.
+        nominal: the length that the meter asks for.
+    """
+    written, sounding = [part[0] for part in parts], [part[1] for part in parts]
+    return max(min(max(written), max(nominal, min(written))), *sounding) or nominal
 
 
 def _ours(root: Element) -> bool:
@@ -102,7 +115,6 @@ class _Part:
     sounds: dict[str, int] = field(default_factory=dict)
     lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     ties: dict[int, list[_Open]] = field(default_factory=dict)
-    first_sign: set[tuple[str, float]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.measures = self.part.findall("measure")
@@ -120,17 +132,17 @@ class _Part:
                 self.sounds[midi.get("id", "")] = sound - 1
             self.drums |= self.reading.ours and whole_of(midi.findtext("midi-channel")) == 10
 
-    def measure(self, number: int, start: Fraction) -> Fraction:
-        """Read one bar that starts at a time; return its length as far as this part tells."""
-        if number >= len(self.measures):
-            return Fraction(0)
+    def measure(self, number: int, start: Fraction) -> tuple[Fraction, Fraction]:
+        """Read one bar that starts at a time; return how far it is written, and how far it sounds."""
         measure = self.measures[number]
-        place = reach = last = start
+        place = reach = last = sounding = start
         for element in measure:
             if element.tag == "note":
                 length = self._length(element)
                 begin = last if element.find("chord") is not None else place
                 self._note(element, begin, length, number)
+                if element.find("rest") is None:
+                    sounding = max(sounding, begin + length)
                 if element.find("chord") is None and element.find("grace") is None:
                     last, place = place, place + length
             elif element.tag in ("backup", "forward"):
@@ -143,7 +155,7 @@ class _Part:
             reach = max(reach, place)
         if self.reading.ours and number == 0 and measure.get("implicit") == "yes":
             self.reading.pickup = float(reach - start)
-        return reach - start
+        return reach - start, sounding - start
 
     def finished(self) -> list[Line]:
         """Return the lines of the part, the notes of a file of ours in one."""

@@ -23,6 +23,8 @@ from componium.music.musicxml_reader import read_document
 from componium.music.score import DEFAULT_VELOCITY, Score
 
 PURPOSE = "Reading kern"
+LONGEST_BYTES = 1 << 28
+"""A compressed file that holds more is refused: a small one can grow to fill the memory."""
 # music21 tells of damaged input with whatever exception its parser happens to meet
 _PARSER_ERRORS = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError,
                   SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -200,6 +202,8 @@ def _unpacked(data: bytes, path: object) -> bytes:
                      if n.lower().endswith((".musicxml", ".xml")) and not n.startswith(("META-INF", "__MACOSX"))]
             if not names:
                 raise BadFile(path, "is compressed, but holds no MusicXML")
+            if archive.getinfo(names[0]).file_size > LONGEST_BYTES:
+                raise BadFile(path, f"holds more than {LONGEST_BYTES >> 20} MB of MusicXML, more than any score")
             return archive.read(names[0])
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadFile(path, "is not compressed MusicXML, or is cut short") from error

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from componium.music.audio import Audio
 from componium.music.errors import BadFile, BadInput
 from componium.music.files import replacing
+from componium.music.item import Progress
 from componium.music.origin import Origin
 from componium.music.score import FERMATA, PHRASE_END, Score, bars, end_beats, note_arrays
 
@@ -86,12 +87,17 @@ def engraved(score: Score, path: str | os.PathLike[str] | None = None, *, title:
     return pages[0]
 
 
-def engraved_pages(score: Score, kind: str = ".png", *, title: str | None = None) -> list[bytes]:
-    """Return the pages of an engraved score as PNG or SVG; see `engraved`."""
+def engraved_pages(score: Score, kind: str = ".png", *, title: str | None = None,
+                   progress: Progress | None = None) -> list[bytes]:
+    """Return the pages of an engraved score as PNG or SVG, see `engraved`; ``progress`` is told of each."""
     from componium.music.engraving import PAGE_PX, engrave, png_of
 
-    pages = engrave(score, title=title or "", height_px=PAGE_PX, crop=True).pages
-    return [page.encode() if kind == ".svg" else png_of(page) for page in pages]
+    pages, drawn = engrave(score, title=title or "", height_px=PAGE_PX, crop=True).pages, []
+    for number, page in enumerate(pages):
+        if progress is not None:
+            progress(number / len(pages), f"page {number + 1} of {len(pages)}")
+        drawn.append(page.encode() if kind == ".svg" else png_of(page))
+    return drawn
 
 
 def page_path(path: str | os.PathLike[str] | None, number: int) -> Path | None:

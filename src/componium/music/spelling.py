@@ -34,6 +34,8 @@ LOWEST_TONIC = -3
 """The flattest tonic, in fifths from the signature's major tonic: Eb in C major; the sharpest is G#."""
 SEMITONE_VOTES = 4.0
 """What moving on by a semitone counts."""
+IN_KEY = 0.7
+"""The share of the notes in the scale of a key from which on it is theirs: of twelve equal ones 0.58 are in any."""
 # the harmonic chromatic scale on the line of fifths: 1 b2 2 b3 3 4 #4 5 b6 6 b7 7
 _CHROMATIC = np.array([0, -5, 2, -3, 4, -1, 6, 1, -4, 3, -2, 5])
 _FLATTEST, _SHARPEST = -15, 19  # F double flat to B double sharp
@@ -60,7 +62,7 @@ def spelling(score: Score) -> list[Integers]:
     pitch = np.concatenate([a["pitch"].astype(np.int64) for a in arrays])
     track = np.repeat(np.arange(len(melodic)), [len(a["pitch"]) for a in arrays])
     order = np.lexsort((pitch, np.round(start / CLOSE_BEATS)))
-    signature = _signatures(score, start[order])
+    signature = _signatures(score, start[order], pitch)
     places = np.empty(len(order), dtype=np.int64)
     places[order] = line_of_fifths(start[order], end[order], pitch[order], track[order], signature)
     for number, part in zip(melodic, np.split(places, np.cumsum([len(a["pitch"]) for a in arrays])[:-1]), strict=True):
@@ -92,17 +94,22 @@ def line_of_fifths(start: Floats, end: Floats, pitch: Integers, track: Integers,
     return np.asarray(votes.argmax(axis=1) + _FLATTEST, dtype=np.int64)
 
 
-def _signatures(score: Score, times: Floats) -> Integers:
+def _signatures(score: Score, times: Floats, pitch: Integers) -> Integers:
     """Return the key signature at each time, estimated from the notes where the score has none, [notes]."""
     events = sorted((float(event.time), int(event.key)) for event in score.key_signatures)
     if not events:
-        try:
-            estimate = key_of(score)[0].signature
-        except BadInput:
-            estimate = 0
-        return np.full(len(times), estimate, dtype=np.int64)
+        return np.full(len(times), _estimate(score, pitch), dtype=np.int64)
     place = np.searchsorted([time for time, _ in events], times + CLOSE_BEATS, side="right") - 1
     return np.array([sharps for _, sharps in events], dtype=np.int64)[np.maximum(place, 0)]
+
+
+def _estimate(score: Score, pitch: Integers) -> int:
+    """Return the key signature that the notes suggest; none where they are in no key."""
+    try:
+        key = key_of(score)[0]
+    except BadInput:
+        return 0
+    return key.signature if np.isin(pitch % 12, key.scale).mean() >= IN_KEY else 0
 
 
 def _votes(pitch_class: Integers, signature: Integers) -> Floats:

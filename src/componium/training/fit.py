@@ -7,7 +7,6 @@ measured on pieces that were learned), sources and licences, the most restrictiv
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 import re
 import time
@@ -20,6 +19,7 @@ from componium.interface import Fits, Progress, silent
 from componium.music.corpus import Corpus, Item, open_corpus
 from componium.music.errors import BadInput
 from componium.music.licences import most_restrictive
+from componium.music.origin import version
 from componium.music.provenance import Learned
 
 Data = str | Path | Corpus | Sequence[Item] | Sequence[str | Path]
@@ -84,14 +84,6 @@ def provenance_of(corpus: Corpus, passed_over: Iterable[tuple[Item, str]] = ()) 
         "componium": version(),
         **learned,
     }
-
-
-def version() -> str:
-    """Return the version of the installed package."""
-    try:
-        return importlib.metadata.version("componium")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 _UNITS_SECONDS = {"s": 1, "m": 60, "h": 3600}

@@ -91,9 +91,9 @@ class Generates(Protocol):
 class GeneratesMany(Protocol):
     """Makes several pieces at once, faster than one by one."""
 
-    def generate_many(self, *, count: int, bars: int = 8, seed: int = 0, temperature: float = 1.0,
+    def generate_many(self, *, count: int, bars: int = 8, seed: int | Sequence[int] = 0, temperature: float = 1.0,
                       prompt: Score | None = None, progress: Progress = silent) -> list[Score]:
-        """Compose ``count`` different pieces."""
+        """Compose ``count`` different pieces; given one seed of each, those that `generate` composes with them."""
         ...
 
 

@@ -93,10 +93,50 @@ def test_groups_that_touch_are_one_and_sure_ones_come_before_outliers():
     items = [Item(str(number), "score", new_score()) for number in range(6)]
     found = [audited.Audited(item) for item in items]
     found[4].trouble = "is damaged"
-    order = audited._order(found, [(1, 2, 0.9), (2, 3, 0.3), (0, 5, 0.3)])
+    order = audited._order(found, [(1, 2, 0.9), (2, 3, 0.3), (0, 5, 0.3), (1, 4, 0.1)])  # 4: another setting of 1
     assert order == [1, 2, 3, 4, 0, 5]
     assert [each.family for each in found] == [1, 0, 0, 0, -1, 1]
     assert [each.sure for each in found] == [False, True, True, True, False, False]
+
+
+def in_voices(name, *lines):
+    score = new_score()
+    for number, pitches in enumerate(lines):
+        score.tracks.append(Track(f"Voice {number + 1}"))
+        for beat, pitch in enumerate(pitches):
+            score.tracks[number].notes.append(Note(float(beat), 1.0, int(pitch), 80))
+    return Item(name, "score", score)
+
+
+def test_a_melody_with_other_voices_is_another_setting_and_no_duplicate():
+    rng = np.random.default_rng(3)
+    tune, bass, other = (rng.integers(low, low + 20, 40) for low in (60, 40, 40))
+    items = [in_voices("a", tune, bass), in_voices("b", tune + 2, other), in_voices("c", tune - 1, bass - 1),
+             in_voices("tune alone", tune), in_voices("unlike", *rng.integers(50, 70, (2, 40)))]
+    found = {each.item.name: each for each in examine(items, silent)}
+    likes = {name: {other.name: audited.kind_of(similarity) for other, similarity in each.twins}
+             for name, each in found.items()}
+    assert likes["a"] == {"b": "another setting", "c": "duplicate", "tune alone": "duplicate"}
+    assert likes["b"] == {"a": "another setting", "c": "another setting", "tune alone": "duplicate"}
+    assert likes["unlike"] == {}
+    assert list(audit_piece._likes(found["a"])) == [
+        "Duplicate of c (100 %), tune alone (100 %).", "Another setting of b (0 %)."]
+    assert audited.summary(examine(items[:2], silent)) == "2 items: 2 with another setting of the melody"
+
+
+def test_what_stands_out_is_told_with_its_value():
+    score = new_score()
+    score.tracks.append(Track("x"))
+    for beat in range(6):
+        score.tracks[0].notes.append(Note(0.7 * beat, 0.5, 60 + beat, 80))
+    score.time_signatures.clear()
+    score.tempos.clear()
+    found = examine([Item("x", "score", score)], silent)
+    assert found[0].why() == "outlier: off grid 0.667" and audited.summary(found) == "1 item: 1 that stands out"
+    assert dict(audit_piece._facts(score)) | {"Key by its notes": ""} == {
+        "Key by its notes": "", "Meter": "none stated", "Tempo": "none stated, 120 BPM taken"}
+    lead = audit_page._lead(audit_page.Audit("x", "x", [audited.Audited(Item("a", "audio", None))], 1), 1)
+    assert "All are shown with waveform and sound" in lead
 
 
 def test_percent_is_rounded_down():
@@ -116,6 +156,7 @@ def test_the_page_names_everything(run, corpus, folder):
     assert text.count('<article class="take"') == 2 and text.count(BOX) == 6 + 2
     assert "broken.mid" in text and reason in text
     assert "componium train markov music --exclude exclude.txt --out my.markov" in text
+    assert "2 are shown with score and sound" in text
     assert "again é.mid" in text and "Duplicate of " in text and "folder music" in text and "unknown" in text
     sounds = re.findall(r'data-sound="([^"]+)"', text)
     for sound in sounds:

@@ -104,7 +104,7 @@ def test_values_are_shown_as_numbers_or_as_nothing():
         [NOTHING, NOTHING, NOTHING, "1", "2.35", "x", "inf"]
     made = pages.table(("a", "b"), [("x", 2.5), (Html("<b>y</b>"), None)], sortable=True, caption="<c>")
     assert 'data-v="2.5"' in made and "<b>y</b>" in made and "&lt;c&gt;" in made and made.count("data-v") == 1
-    assert clock(65.9) == "1:05"
+    assert [clock(each) for each in (65.9, 10.0, 0.97, 9.99, 0.0)] == ["1:05", "0:10", "0:00.9", "0:09.9", "0:00.0"]
 
 
 def test_sounds_have_names_of_their_own():
@@ -204,6 +204,15 @@ def test_a_folder_is_complete_or_absent(tmp_path):
     with new_folder(tmp_path / "x", force=True) as folder:
         (folder / "index.html").write_text("two")
     assert sorted(os.listdir(tmp_path / "x")) == ["index.html", "sub"]
+    for failure in (OSError(28, "No space left on device", "{}/a.mid"), BadFile("{}/a.mid", "No space left on device")):
+        with pytest.raises(BadFile) as told, new_folder(tmp_path / "y") as folder:
+            for name in ("filename", "path"):
+                if hasattr(failure, name):
+                    setattr(failure, name, getattr(failure, name).format(folder))
+            raise failure
+        assert told.value.path == str(tmp_path / "y") and "No space left" in told.value.reason
+    with pytest.raises(FileNotFoundError), new_folder(tmp_path / "y"):
+        (tmp_path / "elsewhere").read_text()
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(BadFile, match="file"), new_folder(place):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from componium import checkpoint
 from componium.cli.choosing import Candidate, Choice, draw
 from componium.cli.choosing import candidates as choosing
+from componium.cli.generate import Asked, words_of
 from componium.music import stamps
 from componium.music.errors import BadInput
 from componium.music.formats import read_score, write_score
@@ -114,6 +116,52 @@ def test_seeds_that_give_nothing_are_passed_over_and_told_where_all_do():
         list(draw(choice(2), lambda *_: make(1, None), quiet))
 
 
+def test_pieces_composed_together_are_those_composed_one_by_one():
+    asked, told = [], []
+
+    def pitch(seed):
+        return 60 + seed // 2 if seed != 13 else None
+
+    def one(seed, _progress):
+        if pitch(seed) is None:
+            raise BadInput("no way out")
+        return piece(pitch(seed)), Origin()
+
+    def many(seeds, progress):
+        asked.append(list(seeds))
+        for fraction in (0.0, 1.0):
+            progress(fraction, "")
+        return [one(seed, progress) for seed in seeds]
+
+    def keep(fraction, _message=""):
+        told.append(fraction)
+
+    alone, together = (list(draw(choice(4, seed=10), one, quiet, each)) for each in (None, many))
+    assert [(c.seed, c.hash) for c in together] == [(c.seed, c.hash) for c in alone]
+    assert [c.seed for c in together] == [10, 12, 14, 16]
+    assert asked[0] == [10, 11, 12, 13] and asked[1] == [14, 15] and len(asked) < 5
+    asked.clear()
+    list(draw(choice(4, seed=20), one, keep, many))
+    assert told == sorted(told) and told[-1] <= 1.0 and asked == [[20, 21, 22, 23], [24, 25]]
+
+
+def test_drawing_together_ends_where_drawing_alone_does():
+    def one(seed, _progress):
+        return piece(60 if seed < 40 else seed), Origin()
+
+    def many(seeds, progress):
+        return [one(seed, progress) for seed in seeds]
+
+    counts = [[c.seed for c in draw(choice(30), one, quiet, each)] for each in (None, many)]
+    assert counts[0] == counts[1] == [0]
+
+
+def test_a_candidate_is_asked_for_again_with_the_very_settings():
+    asked = Asked("m", {"key": "G minor"}, 4, 1, 0.123456789, Path("a b.mid"))
+    assert words_of("generate", asked) == ["generate", "m", "key=G minor", "--bars", "4", "--temperature",
+                                           "0.123456789", "--prompt", "a b.mid"]
+
+
 def test_the_nearest_comes_first_and_what_cannot_be_measured_last():
     made = [Candidate(seed, piece(60), Origin(), str(seed), "") for seed in (1, 2, 3, 4)]
     choosing.rank(made, lambda *_: ([0.5, math.nan, 0.1, 0.5], [{}] * 4), quiet)
@@ -170,12 +218,26 @@ def test_continue_ranks_by_how_likely_the_new_bars_are(run, folder, model, midi,
     assert result.exit_code == 0, result.stderr
     judge, kept = checkpoint.load(model), notes(read_score(source))
     for candidate in listed(folder / "c")["candidates"]:
-        assert candidate["name"] == f"{source.stem}-continued-seed{candidate['seed']}"
+        assert candidate["name"] == f"chorale-0-continued-seed{candidate['seed']}"
         score = read_score(folder / "c" / candidate["files"][0])
         assert [track[:len(old)] for track, old in zip(notes(score), kept, strict=True)] == kept
         told = judge.log_likelihood(score)
         new = told.nats[told.step >= 32 * told.steps_per_beat]
         assert 0 < len(new) < len(told.nats) and candidate["distance"] == pytest.approx(float(np.mean(new)), abs=1e-5)
+
+
+@pytest.mark.parametrize("stem", ["my first idea", "x" * 150, "音楽 " * 20])
+def test_score_and_sound_of_a_candidate_have_one_name_with_its_seed(run, folder, model, midi, player, stem):
+    source = folder / f"{stem}.mid"
+    source.write_bytes(sorted(midi.glob("chorale*.mid"))[0].read_bytes())
+    words = ["continue", model, source, "--bars", 1, "--count", 2, "--rank", "pitch", "--on", midi, "--out", "c"]
+    for seed in (3, 70):
+        result = run(*words, "--seed", seed, "--force")
+        assert result.exit_code == 0, result.stderr
+        found = [path for path in (folder / "c").iterdir() if "-seed" in path.name]
+        assert sorted(path.suffix for path in found) == [".mid"] * 2 + [".mp3"] * 2 + [".musicxml"] * 2
+        assert {path.stem for path in found} == {each["name"] for each in listed(folder / "c")["candidates"]}
+        assert min(int(path.stem.rpartition("-seed")[2]) for path in found) == seed
 
 
 def test_a_melody_is_ranked_by_what_is_defined_for_it(run, folder, player, melodies):
@@ -201,7 +263,7 @@ def test_a_model_that_ignores_seeds_leaves_nothing_to_choose_from(run, folder):
     (["--rank", "harmony"], "--count 8"),
     (["--on", "chorales"], "--on says what"),
     (["--count", "3", "--rank", "harmnoy"], "did you mean harmony"),
-    (["--count", "3", "--rank", "xyzzy"], "use pitch, rhythm, harmony, structure, all, likelihood"),
+    (["--count", "3", "--rank", "nonsense"], "use pitch, rhythm, harmony, structure, all, likelihood"),
     (["--count", "3", "--rank", "harmony", "--out", "a.mid"], "--out FOLDER"),
     (["--count", "3", "--rank", "likelihood", "--on", "chorales"], "--on is for the other measures"),
     (["--count", "3", "--rank", "likelihood"], "does not judge music"),

@@ -182,6 +182,16 @@ def test_same_seed_same_piece_and_count_changes_nothing(choir: Markov) -> None:
     assert to_grid(choir.generate(bars=4, seed=6)) != one
 
 
+def test_one_seed_of_each_piece_gives_what_each_gives_alone(choir: Markov) -> None:
+    seeds = [9, 2, 5, 2]
+    many = choir.generate_many(count=4, bars=4, seed=seeds)
+    assert [to_grid(s) for s in many] == [to_grid(choir.generate(bars=4, seed=seed)) for seed in seeds]
+    with pytest.raises(BadInput, match="one for each piece"):
+        choir.generate_many(count=3, bars=4, seed=seeds)
+    with pytest.raises(BadInput, match="0 or more"):
+        choir.generate_many(count=2, bars=4, seed=[3, -1])
+
+
 @pytest.mark.parametrize("key", ["G minor", "A major", "Eb major"])
 def test_key_range_cadence_and_length(choir: Markov, key: str) -> None:
     tonic = Key.parse(key).tonic_pitch_class

@@ -387,6 +387,12 @@ def test_generates_many_different_pieces(model: Any, cls: Any) -> None:
 
 
 @pytest.mark.needs("generate", "generate_many")
+def test_one_seed_of_each_gives_what_each_gives_alone(model: Any) -> None:
+    many = model.generate_many(count=3, bars=2, seed=[4, 1, 4])
+    assert [content_of(piece) for piece in many] == [content_of(model.generate(bars=2, seed=s)) for s in (4, 1, 4)]
+
+
+@pytest.mark.needs("generate", "generate_many")
 def test_many_pieces_are_made_with_the_defaults_of_one(cls: Any) -> None:
     one, many = (inspect.signature(getattr(cls, ability)).parameters for ability in ("generate", "generate_many"))
     assert {name: many[name].default for name in one if name in many} == {n: one[n].default for n in one if n in many}

@@ -435,7 +435,12 @@ def test_what_has_no_harmony_is_refused_with_a_way_out():
     drums = new_score()
     drums.tracks.append(Track("Drums", 0, True))
     drums.tracks[0].notes.append(Note(0.0, 1.0, 36, 80))
-    for score, word in ((new_score(), "no notes"), (drums, "drums"), (written("C4 D4"), "single line")):
+    points = written("C4 D4", "E4 F4")
+    for track in points.tracks:
+        for note in track.notes:
+            note.duration = 0.0
+    for score, word in ((new_score(), "no notes"), (drums, "drums"), (written("C4 D4"), "single line"),
+                        (points, "has a length")):
         for function in (validate, evaluate, faults):
             with pytest.raises(BadInput, match=word):
                 function(score)

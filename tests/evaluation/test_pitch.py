@@ -132,3 +132,14 @@ def test_what_cannot_be_measured_says_why():
 def test_transposition_changes_pitches_but_no_share():
     told, moved = (pitch.evaluate(melody(np.array([60, 64, 62, 67, 71, 60]) + up)) for up in (0, 5))
     assert told == pytest.approx(moved, nan_ok=True)
+
+
+def test_without_a_meter_there_are_no_windows_of_bars():
+    score = new_score()
+    score.tracks.append(Track("x"))
+    for beat in range(16):
+        score.tracks[0].notes.append(Note(float(beat), 1.0, 60 + beat % 5, 80))
+    assert not any(np.isnan(value) for value in pitch.evaluate(score).values())
+    score.time_signatures.clear()
+    undefined = {name for name, value in pitch.evaluate(score).items() if np.isnan(value)}
+    assert undefined == {"bar_entropy", "four_bar_entropy"}

@@ -139,3 +139,11 @@ def test_bars_of_several_lengths_are_compared_with_their_like():
 def test_what_cannot_be_measured_says_why():
     with pytest.raises(BadInput, match="no notes"):
         rhythm.validate(new_score())
+
+
+def test_without_a_meter_what_needs_bars_is_not_defined():
+    score = melody([60, 62, 64, 65] * 4, [0.5, 1.0, 0.25, 0.75] * 4)
+    with_meter = {name for name, value in rhythm.evaluate(score).items() if math.isnan(value)}
+    score.time_signatures.clear()
+    without = {name for name, value in rhythm.evaluate(score).items() if math.isnan(value)}
+    assert without - with_meter == {"groove_consistency", "off_beat_share", "syncopation"} and not with_meter

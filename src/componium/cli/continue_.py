@@ -11,7 +11,7 @@ import typer
 
 from componium.cli.choosing import folder_for
 from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperature
-from componium.cli.generate import default_stem, told_settings
+from componium.cli.generate import default_stem, told_settings, words_of
 from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
 from componium.cli.outputs import check_file, check_score_format, out_path, write_piece
 from componium.cli.settings import flag_arguments, load_with, pairs_only
@@ -135,14 +135,12 @@ def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[
 
 def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: Path, *, force: bool) -> None:
     """Write candidates, the best first, into a folder with an audition page."""
-    from componium.cli.choosing import Choice, check, choose
+    from componium.cli.choosing import Choice, check, choose, stem_of
     from componium.music.score import end_beats
 
-    words = ["continue", asked.model, str(asked.file), *(f"{key}={value}" for key, value in asked.pairs.items()),
-             "--bars", str(asked.bars)]
-    words += ["--temperature", f"{asked.temperature:g}"] if asked.temperature is not None else []
-    choice = Choice("continue", asked.model, f"{asked.file.stem}-continued", count, measure, on, asked.seed, folder,
-                    words, told_settings(asked), force=force)
+    stem = f"{stem_of(asked.file.stem)}-continued"
+    choice = Choice("continue", asked.model, stem, count, measure, on, asked.seed, folder,
+                    words_of("continue", asked), told_settings(asked), force=force)
     check(choice)
     ready = prepare(asked)
     choose(replace(choice, new_from_beats=end_beats(ready.score)), ready.model,

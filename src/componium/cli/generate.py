@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -142,22 +143,34 @@ def make_one(ready: Ready, progress: Progress, *, seed: int) -> tuple[Any, Origi
     return ready.model.generate(seed=seed, progress=progress, **ready.arguments), replace(ready.origin, seed=seed)
 
 
+def make_each(ready: Ready, seeds: Sequence[int], progress: Progress) -> list[tuple[Any, Origin]]:
+    """Return `make_one` of each seed, composed together by a model that can."""
+    pieces = ready.model.generate_many(count=len(seeds), seed=seeds, progress=progress, **ready.arguments)
+    return [(piece, replace(ready.origin, seed=seed)) for seed, piece in zip(seeds, pieces, strict=True)]
+
+
 def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: Path, *, force: bool) -> None:
     """Write candidates, the best first, into a folder with an audition page."""
-    from componium.cli.choosing import Choice, check, choose
+    from componium.cli.choosing import Choice, check, choose, stem_of
     from componium.music.score import end_beats
 
-    words = ["generate", asked.model, *(f"{key}={value}" for key, value in asked.pairs.items()),
-             "--bars", str(asked.bars)]
-    words += ["--temperature", f"{asked.temperature:g}"] if asked.temperature is not None else []
-    words += ["--prompt", str(asked.prompt)] if asked.prompt is not None else []
-    choice = Choice("generate", asked.model, default_stem(asked.model), count, measure, on, asked.seed, folder,
-                    words, told_settings(asked), force=force)
+    choice = Choice("generate", asked.model, stem_of(default_stem(asked.model)), count, measure, on, asked.seed, folder,
+                    words_of("generate", asked), told_settings(asked), force=force)
     check(choice)
     ready = prepare(asked)
     prompt = ready.arguments.get("prompt")
     choice = replace(choice, new_from_beats=0.0 if prompt is None else end_beats(prompt))
-    choose(choice, ready.model, lambda seed, progress: make_one(ready, progress, seed=seed))
+    together = functools.partial(make_each, ready) if hasattr(ready.model, "generate_many") else None
+    choose(choice, ready.model, lambda seed, progress: make_one(ready, progress, seed=seed), together)
+
+
+def words_of(verb: str, asked: Any) -> list[str]:
+    """Return the command line that asks for the same, without ``--seed`` and ``--out``."""
+    file, prompt = getattr(asked, "file", None), getattr(asked, "prompt", None)
+    words = [verb, asked.model, *([str(file)] if file is not None else []),
+             *(f"{key}={value}" for key, value in asked.pairs.items()), "--bars", str(asked.bars)]
+    words += ["--temperature", str(asked.temperature)] if asked.temperature is not None else []
+    return words + (["--prompt", str(prompt)] if prompt is not None else [])
 
 
 def told_settings(asked: Any) -> list[tuple[str, str]]:

@@ -24,3 +24,14 @@ class Measure:
     unit: str
     help: str
     fault: bool = False
+
+    @property
+    def spoken(self) -> str:
+        """The name in words: ``"pitch class entropy"``."""
+        return self.name.replace("_", " ")
+
+    @property
+    def label(self) -> str:
+        """The name in words with its unit, unless that is in the name: ``"pitch class entropy (bits)"``."""
+        known = set(self.unit.split()) <= set(self.spoken.split())
+        return self.spoken if known else f"{self.spoken} ({self.unit})"

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from componium.music.errors import BadInput
-from componium.music.score import CLOSE_BEATS, Score, Track, end_beats, note_arrays, note_ends
+from componium.music.score import CLOSE_BEATS, Bar, Score, Track, bars, end_beats, note_arrays, note_ends
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -64,6 +64,11 @@ def lines(score: Score, *, drums: bool = False) -> list[Notes]:
             notes.starts, notes.ends, notes.pitches = notes.starts[last], notes.ends[last], notes.pitches[last]
             found.append(notes)
     return found
+
+
+def stated_bars(score: Score) -> list[Bar]:
+    """Return the bars of a score; none where it states no meter: what needs bars is not defined there."""
+    return bars(score) if len(score.time_signatures) else []
 
 
 def entropy_bits(counts: npt.ArrayLike) -> float:

@@ -27,11 +27,12 @@ import numpy as np
 import numpy.typing as npt
 
 from componium.evaluation.measure import Measure
+from componium.evaluation.notes import stated_bars
 from componium.evaluation.suffixes import SuffixArray
 from componium.interface import Progress, silent
 from componium.music.errors import BadInput
 from componium.music.item import Item
-from componium.music.score import Score, Track, bars, note_arrays, note_ends, round_half_up, skyline, voices
+from componium.music.score import Score, Track, note_arrays, note_ends, round_half_up, skyline, voices
 from componium.music.voices import is_monophonic
 
 Floats = npt.NDArray[np.float64]
@@ -194,7 +195,7 @@ def validate(score: Score) -> None:
 
 def voices_of(score: Score) -> list[Voice]:
     """Return the voices of two notes and more as they are compared; drums are left out."""
-    known = bars(score) if len(score.time_signatures) else []
+    known = stated_bars(score)
     edges = round_half_up([bar.start_beats * STEPS_PER_BEAT for bar in known])
     numbers = np.array([bar.index for bar in known], np.int64)
     found = []

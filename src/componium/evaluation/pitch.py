@@ -15,7 +15,7 @@ Conventions.
   successive notes of a line, also across a rest.
 - ``bar_entropy`` and ``four_bar_entropy`` are H1 and H4 of Wu and Yang (The Jazz Transformer on the Front Line, ISMIR
   2020): the entropy of the pitch classes that start within a window, averaged over all windows of 1 or 4 bars that
-  hold a note. Windows are the bars of the meter, not steps of 16.
+  hold a note. Windows are the bars of the meter, not steps of 16; NaN for a piece that states no meter.
 - ``mean_interval`` is the average pitch shift of MGEval (Yang and Lerch, On the evaluation of generative models in
   music, Neural Computing and Applications 32, 2020); ``pitch_class_uncertainty`` is the conditional entropy of its
   pitch-class transition matrix, which makes one figure of 144.
@@ -27,8 +27,17 @@ from __future__ import annotations
 import numpy as np
 
 from componium.evaluation.measure import Measure
-from componium.evaluation.notes import Ints, Notes, check, conditional_entropy_bits, entropy_bits, lines, pitched
-from componium.music.score import CLOSE_BEATS, Score, bars, end_beats
+from componium.evaluation.notes import (
+    Ints,
+    Notes,
+    check,
+    conditional_entropy_bits,
+    entropy_bits,
+    lines,
+    pitched,
+    stated_bars,
+)
+from componium.music.score import CLOSE_BEATS, Score, end_beats
 
 MEASURES: tuple[Measure, ...] = (
     Measure("pitches_used", "pitches", "how many different pitches"),
@@ -151,7 +160,7 @@ def pitch_class_uncertainty(score: Score) -> float:
 
 def windowed_entropy(score: Score, bar_count: int) -> float:
     """Return the mean pitch-class entropy over all windows of so many bars with a note; NaN where there are none."""
-    notes, starts = pitched(score), np.array([bar.start_beats for bar in bars(score)])
+    notes, starts = pitched(score), np.array([bar.start_beats for bar in stated_bars(score)])
     if len(starts) < bar_count or not len(notes):
         return float("nan")
     bar = np.searchsorted(starts, notes.starts + CLOSE_BEATS, side="right") - 1

@@ -19,6 +19,7 @@ Conventions.
   strongest place before the next start of its line has a greater weight w; no start falls there, it is held or
   silent. The sum is divided by the number of bars and lines. A start between the 16ths (a triplet) weighs as much as
   the first division of the beat. The last note of a line counts as far as it sounds.
+- A piece that states no meter has no bars: ``groove_consistency``, ``off_beat_share`` and ``syncopation`` are NaN.
 - A figure that is not defined is NaN (a groove of one bar, the time between starts of a single note), never zero.
 """
 
@@ -28,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 
 from componium.evaluation.measure import Measure
-from componium.evaluation.notes import Floats, Ints, Notes, check, entropy_bits, lines, sounding
-from componium.music.score import CLOSE_BEATS, DEFAULT_TEMPO_BPM, Bar, Score, bars, round_half_up
+from componium.evaluation.notes import Floats, Ints, Notes, check, entropy_bits, lines, sounding, stated_bars
+from componium.music.score import CLOSE_BEATS, DEFAULT_TEMPO_BPM, Bar, Score, round_half_up
 
 MEASURES: tuple[Measure, ...] = (
     Measure("groove_consistency", "share", "how alike the starts of neighbouring bars are"),
@@ -178,7 +179,7 @@ class Meter:
 
 def syncopation(score: Score) -> float:
     """Return the syncopation a bar and line, by Longuet-Higgins and Lee; NaN for a score without bars."""
-    piece_bars, voices = bars(score), lines(score, drums=True)
+    piece_bars, voices = stated_bars(score), lines(score, drums=True)
     if not piece_bars or not voices:
         return float("nan")
     meter = Meter(piece_bars)
@@ -216,7 +217,7 @@ def off_beat_share(notes: Notes, beats: npt.ArrayLike) -> float:
 
 def evaluate(score: Score) -> dict[str, float]:
     """Return every measure of `MEASURES` by name; NaN where it is not defined for this piece."""
-    notes, piece_bars, gaps = sounding(score), bars(score), inter_onsets(score)
+    notes, piece_bars, gaps = sounding(score), stated_bars(score), inter_onsets(score)
     if not len(notes):
         return dict.fromkeys((measure.name for measure in MEASURES), float("nan"))
     length, lengths = float(notes.ends.max()), note_lengths(notes)

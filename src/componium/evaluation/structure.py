@@ -34,6 +34,7 @@ import numpy.typing as npt
 from componium.evaluation import scape
 from componium.evaluation.measure import Measure
 from componium.evaluation.motif import line_of, melody, recurrence, repeated_bars
+from componium.evaluation.notes import stated_bars
 from componium.music.errors import BadInput
 from componium.music.score import (
     CLOSE_BEATS,
@@ -42,7 +43,6 @@ from componium.music.score import (
     PHRASE_END,
     Score,
     Track,
-    bars,
     length_beats,
     meter,
     note_arrays,
@@ -202,7 +202,7 @@ def structureness(score: Score) -> dict[str, float]:
 
 def grooving_similarity(score: Score, *, steps_per_beat: int = GROOVE_STEPS_PER_BEAT) -> float:
     """Return the mean over all pairs of bars of 1 - XOR of their onsets; NaN below two bars or without a meter."""
-    known = bars(score) if len(score.time_signatures) else []
+    known = stated_bars(score)
     lengths = Counter(round(bar.end_beats - bar.start_beats, 3) for bar in known)
     if not lengths:
         return float("nan")

@@ -15,19 +15,23 @@ from componium.evaluation.outliers import (
     SCORE_FIGURES,
     Finding,
     outliers,
+    phrase,
     recording_figures,
     score_figures,
-    spoken,
 )
 from componium.music.audio import Audio
-from componium.music.duplicates import NEAR, near_duplicates
+from componium.music.duplicates import FEWEST_RUNS, NEAR, near_duplicates, runs_of
 from componium.music.errors import ComponiumError
 from componium.music.gather import reason_of
 from componium.music.item import Item
-from componium.music.score import Score
+from componium.music.score import Score, note_arrays, voices
 
 ALIKE = 0.25
 """Similarity from which on two pieces may be one: of such pairs of tunes a third share a word of their titles."""
+
+
+SETTING = "another setting"
+"""What pieces are to each other that have the melody in common, and not the other voices."""
 
 
 @dataclass
@@ -38,7 +42,7 @@ class Audited:
         item: of the corpus.
         figures: those of `outliers.SCORE_FIGURES` or `RECORDING_FIGURES`.
         findings: why it is an outlier, the farthest out first.
-        twins: what it is like: (item, similarity from 0 to 1), the most similar first.
+        twins: what it is like: (item, similarity from 0 to 1, see `_alike`), the most similar first.
         trouble: why it cannot be read; empty where it can.
         family: number of the group of duplicates that it is in; none = -1.
         sure: whether any two of that group are near-duplicates.
@@ -58,7 +62,7 @@ class Audited:
             return "cannot be read"
         parts = [f"{kind_of(self.twins[0][1])}: {self.twins[0][0].name}"] if self.twins else []
         if self.findings:
-            parts.append("outlier: " + ", ".join(spoken(finding.figure) for finding in self.findings))
+            parts.append("outlier: " + ", ".join(phrase(finding.figure, finding.value) for finding in self.findings))
         return "; ".join(parts)
 
     def reason(self) -> str:
@@ -78,15 +82,18 @@ def percent(similarity: float) -> str:
 
 def kind_of(similarity: float) -> str:
     """Return what two items of such a similarity are to each other."""
-    return "duplicate" if similarity >= NEAR else "perhaps a duplicate"
+    return "duplicate" if similarity >= NEAR else "perhaps a duplicate" if similarity >= ALIKE else SETTING
 
 
 def summary(items: Sequence[Audited]) -> str:
     """Return in a line how many items there are, and how many of them stand out."""
-    sure = sum(any(similarity >= NEAR for _, similarity in each.twins) for each in items)
-    perhaps = sum(bool(each.twins) for each in items) - sure
+    closest = [max((similarity for _, similarity in each.twins), default=-1.0) for each in items]
+    sure, perhaps, settings = (sum(low <= similarity < high for similarity in closest)
+                               for low, high in ((NEAR, 2.0), (ALIKE, NEAR), (0.0, ALIKE)))
+    odd = "unlike the others" if len(items) > 1 else "that stands out"
     counts = ((sure, "with a duplicate"), (perhaps, "with perhaps a duplicate"),
-              (sum(bool(each.findings) for each in items), "unlike the others"),
+              (settings, "with another setting of the melody"),
+              (sum(bool(each.findings) for each in items), odd),
               (sum(bool(each.trouble) for each in items), "that cannot be read"))
     parts = [f"{count:,} {text}" for count, text in counts if count] or ["none stands out"]
     return f"{counted(len(items), 'item')}: {', '.join(parts)}"
@@ -141,16 +148,42 @@ def _similar(found: Sequence[Audited], sounds: dict[str, list[int]]) -> list[tup
     """Return the pairs that are alike, the most similar first."""
     readable = [place for place, audited in enumerate(found) if not audited.trouble]
     places = {id(found[place].item): place for place in readable}
-    pairs = [(places[id(first)], places[id(second)], similarity) for first, second, similarity in
-             near_duplicates([found[place].item for place in readable], threshold=ALIKE)]
+    melodies = near_duplicates([found[place].item for place in readable], threshold=ALIKE)
+    others = {id(item): _other_runs(item) for pair in melodies for item in pair[:2]}
+    pairs = [(places[id(first)], places[id(second)], similarity) for first, second, melody in melodies
+             if (similarity := _alike(melody, others[id(first)], others[id(second)])) is not None]
     pairs += [(same[0], other, 1.0) for same in sounds.values() for other in same[1:]]
     return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
+
+
+def _other_runs(item: Item) -> frozenset[int]:
+    """Return the runs of intervals of all voices but the first; none of a piece in one voice."""
+    runs: set[int] = set()
+    for track in voices(item.content)[1:] if isinstance(item.content, Score) else ():
+        notes = note_arrays(track)
+        runs |= runs_of(notes["pitch"].astype(np.int64)[np.lexsort((notes["pitch"], notes["time"]))])
+    return frozenset(runs)
+
+
+def _alike(melody: float, first: frozenset[int], second: frozenset[int]) -> float | None:
+    """Return how similar two pieces are: of pieces in several voices, the lower figure of melody and other voices.
+
+    None where the melodies are not surely the same and the other voices differ. A melody that is sure and other voices
+    that differ are a figure below `ALIKE`: composers set a tune more than once.
+    """
+    if min(len(first), len(second)) < FEWEST_RUNS:
+        return melody
+    others = len(first & second) / len(first | second)
+    return None if melody < NEAR and others < ALIKE else min(melody, others)
 
 
 def _order(found: Sequence[Audited], pairs: Sequence[tuple[int, int, float]]) -> list[int]:
     """Number the groups of what is alike, the most similar first, and return the places in the order to show."""
     groups: dict[int, list[int]] = {}
-    for first, second, _ in pairs:
+    alike = {place for first, second, similarity in pairs if similarity >= ALIKE for place in (first, second)}
+    for first, second, similarity in pairs:
+        if similarity < ALIKE and not alike.isdisjoint((first, second)):
+            continue  # duplicates stand side by side without the other settings of their melody
         one, other = groups.setdefault(first, [first]), groups.setdefault(second, [second])
         if one is not other:
             one += other

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from componium.cli import pages
-from componium.cli.audit.audited import Audited, percent, summary
+from componium.cli.audit.audited import ALIKE, SETTING, Audited, percent, summary
 from componium.cli.audit.piece import clean, figures_of, row, takes_of, title_of
 from componium.cli.pages import Column, Take, cards, command, paragraphs, section
 from componium.cli.show import Progress, counted, quoted
@@ -101,7 +101,8 @@ def _cards(audit: Audit, takes: Sequence[Take]) -> Iterator[str]:
     if sure:
         yield section("Duplicates", paragraphs(
             "The same music in another file, key or version. The percentage is the share of all runs of five "
-            f"intervals that both have: from {percent(NEAR)} on it is the same tune. Recordings are compared sample "
+            f"intervals that both have: from {percent(NEAR)} on it is the same tune. Of pieces in several voices, the "
+            "melodies and the other voices are compared, and the lower figure is told. Recordings are compared sample "
             "by sample."), *_families(audit, sure))
     alone = [pair for pair in shown if pair[0].family < 0]
     out = [take for audited, take in alone if audited.trouble or audited.findings]
@@ -110,8 +111,9 @@ def _cards(audit: Audit, takes: Sequence[Take]) -> Iterator[str]:
                                              "outlier may be the best piece of all: look, listen, decide."), cards(out))
     perhaps = [pair for pair in shown if pair[0].family >= 0 and not pair[0].sure]
     if perhaps:
-        yield section("Perhaps duplicates", paragraphs("Less alike, and worth a look: variants, tunes of one family, "
-                                                       "or two that share a phrase."), *_families(audit, perhaps))
+        yield section("Perhaps duplicates", paragraphs(
+            "Less alike, and worth a look: variants, tunes of one family, two that share a phrase, or one melody with "
+            "other voices to it."), *_families(audit, perhaps))
     rest = [take for audited, take in alone if not (audited.trouble or audited.findings)]
     if rest:
         yield section("The rest", cards(rest))
@@ -123,14 +125,16 @@ def _families(audit: Audit, shown: Sequence[tuple[Audited, Take]]) -> Iterator[s
         members = list(group)
         whole = sum(audited.family == number for audited in audit.items)
         most = max(similarity for audited, _ in members for _, similarity in audited.twins[:1])
+        how = f"up to {percent(most)} alike" if most >= ALIKE else "settings of one melody"
         hidden = f"; {whole - len(members)} of them are in the table only" if whole > len(members) else ""
-        yield (f'<div class="family"><p>{counted(whole, "item")}, up to {percent(most)} alike{hidden}.</p>'
+        yield (f'<div class="family"><p>{counted(whole, "item")}, {how}{hidden}.</p>'
                f"{cards([take for _, take in members])}</div>\n")
 
 
 def _lead(audit: Audit, count: int) -> str:
     shown = "All are" if count == len(audit.items) else f"The first {count:,} are" if count else "None is"
-    return (f"{summary(audit.items)}. {shown} shown with score and sound. Tick what "
+    scores = any(audited.item.kind == "score" for audited in audit.items)
+    return (f"{summary(audit.items)}. {shown} shown with {'score' if scores else 'waveform'} and sound. Tick what "
             f"is to be left out, and save the list below as {MARKS_NAME}.")
 
 
@@ -138,6 +142,7 @@ def _filters(audit: Audit) -> str:
     if len(audit.items) < 2:
         return ""
     only = [("", "All"), ("duplicate", "Duplicates"), ("outlier", "Outliers"), ("marked", "Marked")]
+    only[2:2] = [(SETTING, "Settings")] if any(SETTING in audited.why() for audited in audit.items) else []
     return '<div class="only">' + "".join(f'<button type="button" data-only="{word}">{text}</button>'
                                           for word, text in only) + "</div>"
 
@@ -200,7 +205,9 @@ def _panel(audit: Audit) -> str:
 
 def _width(columns: Sequence[Column]) -> str:
     """Return the width of the table: columns of a fixed width are laid out much faster where rows are thousands."""
-    return f".overview table {{ min-width: {34 + 7 * (len(columns) - 1)}rem; }}\n"
+    titled = any(column.name == "title" for column in columns)
+    title = ".overview thead th:nth-child(5) { width: 12rem; }\n" if titled else ""
+    return f".overview table {{ min-width: {34 + 5 * titled + 7 * (len(columns) - 1)}rem; }}\n{title}"
 
 
 def _part(name: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -156,23 +158,23 @@ def title_of(item: Item) -> str:
 
 
 def _likes(audited: Audited) -> Iterator[str]:
-    named = [f"{clean(other.name)} ({percent(similarity)})" for other, similarity in audited.twins[:MOST_TWINS]]
-    if named:
-        more = f" and {len(audited.twins) - MOST_TWINS} more" if len(audited.twins) > MOST_TWINS else ""
-        kind = kind_of(audited.twins[0][1])
+    for kind, group in groupby(audited.twins, key=lambda twin: kind_of(twin[1])):
+        twins = list(group)
+        named = [f"{clean(other.name)} ({percent(similarity)})" for other, similarity in twins[:MOST_TWINS]]
+        more = f" and {len(twins) - MOST_TWINS} more" if len(twins) > MOST_TWINS else ""
         yield f"{kind[0].upper()}{kind[1:]} of {', '.join(named)}{more}."
 
 
 def _facts(score: Score) -> list[tuple[str, Value]]:
-    try:
+    facts: list[tuple[str, Value]] = []
+    with contextlib.suppress(BadInput):  # drums have no key
         key, clearness = key_of(score)
-    except BadInput:  # drums
-        return []
+        facts.append(("Key by its notes", f"{key} (clearness {clearness:.2f})"))
     stated = key_signature_of(score)
-    numerator, denominator = meter(score)
-    facts: list[tuple[str, Value]] = [("Key by its notes", f"{key} (clearness {clearness:.2f})")]
+    beats = "/".join(map(str, meter(score))) if len(score.time_signatures) else "none stated"
+    speed = f"{tempo_bpm(score):g} BPM"
     facts += [("Key signature", str(stated))] if stated is not None else []
-    return [*facts, ("Meter", f"{numerator}/{denominator}"), ("Tempo", f"{tempo_bpm(score):g} BPM")]
+    return [*facts, ("Meter", beats), ("Tempo", speed if len(score.tempos) else f"none stated, {speed} taken")]
 
 
 def _measures(score: Score) -> dict[str, list[tuple[str, Value]]]:
@@ -183,8 +185,7 @@ def _measures(score: Score) -> dict[str, list[tuple[str, Value]]]:
         except ComponiumError:
             continue
         values = module.evaluate(score)
-        found[heading] = [(f"{measure.name.replace('_', ' ')} ({measure.unit})", values[measure.name])
-                          for measure in module.MEASURES]
+        found[heading] = [(measure.label, values[measure.name]) for measure in module.MEASURES]
     return found
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from componium.cli.choosing.candidates import Candidate, Choice, check, choose, draw, folder_for
+from componium.cli.choosing.candidates import Candidate, Choice, check, choose, draw, folder_for, stem_of
 
-__all__ = ["Candidate", "Choice", "check", "choose", "draw", "folder_for"]
+__all__ = ["Candidate", "Choice", "check", "choose", "draw", "folder_for", "stem_of"]

@@ -52,7 +52,7 @@ def _piece(choice: Choice, judge: Judge, candidate: Candidate, folder: Path) -> 
         rows[f"Faults of part-writing: {len(faults)}"] = [(str(n), text) for n, text in enumerate(faults, start=1)]
     for measure, module in judge.measures:
         rows.setdefault(module.capitalize(), []).append(
-            (f"{spoken(measure.name)} ({measure.unit})", candidate.values[measure.name]))
+            (measure.label, candidate.values[measure.name]))
     values: dict[str, Value] = {"rank": candidate.rank, "seed": candidate.seed, "distance": candidate.distance,
                                 "notes": candidate.score.note_num(), **candidate.values}
     told = [("Faults of part-writing", str(len(faults)))] if faults is not None else []
@@ -88,13 +88,8 @@ def _measures(judge: Judge, found: Sequence[Candidate]) -> list[Column]:
     chosen = [measure for measure, module in judge.measures if judge.ranks(measure.name, module)
               and len({each.values[measure.name] for each in found if math.isfinite(each.values[measure.name])}) > 1]
     chosen.sort(key=lambda measure: (measure.name != judge.measure, not measure.fault))
-    return [Column(measure.name, spoken(measure.name), f"{measure.help} ({measure.unit})")
+    return [Column(measure.name, measure.spoken.capitalize(), f"{measure.help} ({measure.unit})")
             for measure in chosen[:MOST_COLUMNS]]
-
-
-def spoken(name: str) -> str:
-    """Return the name of a measure in words."""
-    return name.replace("_", " ")
 
 
 def _again(choice: Choice, best: Candidate) -> str:

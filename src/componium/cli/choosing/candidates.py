@@ -7,6 +7,7 @@ and ``index.html``. Each candidate is what the verb gives for its seed alone, to
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,11 +27,15 @@ MOST_CANDIDATES = 1000
 PATIENCE = 25
 """So many seeds in a row (at least) may give nothing new before the search ends."""
 REFUSALS = 3
+MOST_LETTERS = 40
+"""Of the name of a model or a score in the names of candidates."""
 LIST = "candidates.json"
 PAGE = "index.html"
 
 Make = Callable[[int, Progress], "tuple[Score, Origin]"]
 """The piece of a seed and its origin; `BadInput` where that seed gives none."""
+MakeMany = Callable[[Sequence[int], Progress], "list[tuple[Score, Origin]]"]
+"""The same for several seeds, faster than one by one; `BadInput` where one of them gives none."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,13 @@ class Candidate:
     files: list[str] = field(default_factory=list)
 
 
+def stem_of(name: str) -> str:
+    """Return the beginning of the names of candidates: fit for a file and an address, with room for a seed."""
+    from componium.cli.pages.takes import file_names
+
+    return file_names([name])[0][:MOST_LETTERS].rstrip("-.")
+
+
 def folder_for(out: Path | None, default: str, *, rank: str | None, on: str | None, count: int) -> Path | None:
     """Return the folder for candidates, or None where nothing is to be ranked.
 
@@ -124,8 +136,14 @@ def check(choice: Choice) -> None:
     ranking.check_measure(choice.measure, choice.on)
 
 
-def choose(choice: Choice, model: Any, make: Make) -> list[Candidate]:
+def choose(choice: Choice, model: Any, make: Make, make_many: MakeMany | None = None) -> list[Candidate]:
     """Draw, rank and write the candidates; return them, the best first.
+
+    Args:
+        choice: what is asked for.
+        model: the model itself.
+        make: composes one piece.
+        make_many: composes several at once, where the model can.
 
     Raises:
         BadInput: the model gives the same piece for every seed, does not judge music, or gives nothing.
@@ -140,7 +158,7 @@ def choose(choice: Choice, model: Any, make: Make) -> list[Candidate]:
     with progress_bar("reading the reference") as progress:
         judge.read(progress)
     with progress_bar("composing") as progress:
-        found = list(draw(choice, make, progress))
+        found = list(draw(choice, make, progress, make_many))
     if not found:
         raise BadInput(f"{choice.model} gave no piece with notes for {counted(PATIENCE, 'seed')}; try other settings")
     _tell_of_too_few(choice, found)
@@ -151,7 +169,7 @@ def choose(choice: Choice, model: Any, make: Make) -> list[Candidate]:
     return found
 
 
-def draw(choice: Choice, make: Make, progress: Progress) -> Iterator[Candidate]:
+def draw(choice: Choice, make: Make, progress: Progress, make_many: MakeMany | None = None) -> Iterator[Candidate]:
     """Yield candidates with different notes, with seeds from the one asked for upwards.
 
     Ends when there are enough, or when `PATIENCE` (or as many as are wanted, if more) seeds in a row gave nothing new.
@@ -160,28 +178,61 @@ def draw(choice: Choice, make: Make, progress: Progress) -> Iterator[Candidate]:
     from componium.music.item import hash_of_score
 
     seen: set[str] = set()
-    seed, idle = choice.seed, 0
     refused: list[BadInput] = []
-    while len(seen) < choice.count and idle < max(PATIENCE, choice.count):
-        def part(fraction: float, message: str = "") -> None:
-            progress((len(seen) + fraction) / choice.count, message)
-
-        try:
-            score, origin = make(seed, part)
-        except BadInput as error:
-            refused.append(error)
-            score = None
+    idle = 0
+    for seed, made in _stream(choice, make, make_many, progress, seen):
+        if isinstance(made, BadInput):
+            refused.append(made)
             if len(refused) == REFUSALS and not seen:
-                raise refused[0] from error
-        print_of_notes = hash_of_score(score) if score is not None and score.note_num() else ""
+                raise refused[0]
+        print_of_notes = "" if isinstance(made, BadInput) or not made[0].note_num() else hash_of_score(made[0])
         if print_of_notes and print_of_notes not in seen:
-            assert score is not None
+            assert not isinstance(made, BadInput)
             idle = 0
             seen.add(print_of_notes)
-            yield Candidate(seed, score, origin, print_of_notes, f"{choice.stem}-seed{seed}")
+            yield Candidate(seed, *made, print_of_notes, f"{choice.stem}-seed{seed}")
         else:
             idle += 1
-        seed += 1
+        if len(seen) == choice.count or idle == max(PATIENCE, choice.count):
+            return
+
+
+def _stream(choice: Choice, make: Make, make_many: MakeMany | None, progress: Progress,
+            seen: set[str]) -> Iterator[tuple[int, tuple[Score, Origin] | BadInput]]:
+    """Yield each seed from the one asked for upwards with its piece, or the model's refusal, without end.
+
+    Args:
+        choice, make, make_many, progress: as of `draw`.
+        seen: what was found so far; as many seeds as are missing are composed together.
+    """
+    start, reached = choice.seed, 0.0
+    while True:
+        seeds = range(start, start + (choice.count - len(seen) if make_many is not None else 1))
+
+        def part(fraction: float, message: str = "", begin: int = len(seen), size: int = len(seeds)) -> None:
+            nonlocal reached
+            reached = max(reached, (begin + fraction * size) / choice.count)
+            progress(reached, message)
+
+        yield from zip(seeds, _made(seeds, make, make_many, part), strict=True)
+        start = seeds.stop
+
+
+def _made(seeds: Sequence[int], make: Make, make_many: MakeMany | None,
+          progress: Progress) -> Iterator[tuple[Score, Origin] | BadInput]:
+    """Yield the piece of each seed or the model's refusal: all at once where that works, or else one by one."""
+    if make_many is not None and len(seeds) > 1:
+        with contextlib.suppress(BadInput):  # one of them gives none: which one is seen one by one
+            yield from make_many(seeds, progress)
+            return
+    for number, seed in enumerate(seeds):
+        def part(fraction: float, message: str = "", done: int = number) -> None:
+            progress((done + fraction) / len(seeds), message)
+
+        try:
+            yield make(seed, part)
+        except BadInput as error:
+            yield error
 
 
 def rank(candidates: list[Candidate], judge: Judge, progress: Progress) -> None:

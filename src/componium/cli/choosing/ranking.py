@@ -27,7 +27,7 @@ def check_measure(measure: str, on: str | None) -> None:
 
     known = [*MODULES, ALL, LIKELIHOOD, *(each.name for each, _ in described(MODULES))]
     if measure not in known:
-        near = difflib.get_close_matches(measure, known, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(measure, known, n=3, cutoff=0.6)
         told = (f"did you mean {' or '.join(near)}?" if near else
                 f"use {', '.join((*MODULES, ALL, LIKELIHOOD))}, or one measure of these, such as pitch_class_entropy")
         raise BadInput(f"--rank {measure}: there is no such measure; {told}")

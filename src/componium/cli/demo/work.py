@@ -25,6 +25,7 @@ from componium.cli.demo.plan import (
 )
 from componium.cli.demo.words import facts
 from componium.cli.outputs import check_files, write_text
+from componium.cli.pages.folder import told_as
 from componium.cli.show import Progress
 from componium.music.errors import BadFile, require
 from componium.music.origin import GENERATED, PERFORMED, Given, Origin, Used
@@ -100,7 +101,7 @@ def write(out: Path, lesson: Lesson, sound: Performance, asked: Asked, *, force:
     except OSError as error:
         raise BadFile(out, f"cannot be made ({error.strerror or error})") from error
     try:
-        with tempfile.TemporaryDirectory(prefix=".demo-", dir=out) as made:
+        with tempfile.TemporaryDirectory(prefix=".demo-", dir=out) as made, told_as(out, Path(made)):
             make_files(Path(made), lesson, sound, asked)
             checkpoint.save(lesson.model, out / MODEL, force=force)
             for name in FILES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,6 +12,8 @@ from componium.cli.pages.takes import Piece, Take
 
 DRAW_ALL_BELOW = 20
 """Pages with fewer cards draw all of them soon; others those in view."""
+SHORT_SECONDS = 10.0
+"""Of shorter sounds the tenths of a second are shown."""
 PLAY = '<svg viewBox="0 0 20 20" aria-hidden="true"><path class="go" d="M5 3v14l12-7z"/><path class="halt" ' \
        'd="M4 3h4v14H4zM12 3h4v14h-4z"/></svg>'
 
@@ -53,12 +56,12 @@ def _card(take: Take) -> str:
 def _player(take: Take) -> str:
     if not take.sound:
         return ""
-    name = escape(take.piece.title)
+    name, start = escape(take.piece.title), clock(0.0) if take.seconds < SHORT_SECONDS else "0:00"
     return (f'<div class="player"><button type="button" class="play" data-play="{take.anchor}" '
             f'aria-label="Play {name}">{PLAY}</button>'
             f'<input type="range" class="seek" min="0" max="{take.seconds:.2f}" step="0.01" value="0" '
-            f'aria-label="Position in {name}" aria-valuetext="0:00">'
-            f'<span class="time"><span class="now">0:00</span> / {clock(take.seconds)}</span></div>\n')
+            f'aria-label="Position in {name}" aria-valuetext="{start}">'
+            f'<span class="time"><span class="now">{start}</span> / {clock(take.seconds)}</span></div>\n')
 
 
 def _stage(take: Take) -> str:
@@ -73,7 +76,9 @@ def _stage(take: Take) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return minutes and seconds: ``"1:05"``."""
+    """Return minutes and seconds: ``"1:05"``; tenths too below ten seconds: ``"0:00.9"``."""
+    if seconds < SHORT_SECONDS:
+        return f"0:0{math.floor(10 * seconds) / 10:.1f}"
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
@@ -111,7 +116,7 @@ def _tools(takes: int, rows: int, label: str, filterable: bool) -> str:
         tools += ('<label>Filter <input type="search" class="filter" autocomplete="off"></label>'
                   f'<span class="count" role="status">{rows:,} {escape(label.lower())}</span>')
     if takes >= DRAW_ALL_BELOW:
-        tools += '<button type="button" class="draw-all">Draw every score (before printing)</button>'
+        tools += '<button type="button" class="draw-all">Draw everything (before printing)</button>'
     return f'<div class="tools">{tools}</div>' if tools else ""
 
 

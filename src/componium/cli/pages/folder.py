@@ -51,13 +51,29 @@ def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise BadFile(out, f"cannot be made ({error.strerror or error})") from error
     try:
-        yield making
+        with told_as(out, making):
+            yield making
         _move(making, out)
     finally:
         shutil.rmtree(making, ignore_errors=True)
         for folder in made_above:  # made for nothing: they go again
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def told_as(out: Path, hidden: Path) -> Iterator[None]:
+    """Let failures to write below a hidden folder, of which the user knows nothing, tell of ``out`` instead."""
+    try:
+        yield
+    except BadFile as error:
+        if not Path(error.path).is_relative_to(hidden):
+            raise
+        raise BadFile(out, error.reason) from error
+    except OSError as error:
+        if not Path(str(error.filename)).is_relative_to(hidden):
+            raise
+        raise BadFile(out, f"cannot be written ({error.strerror or error})") from error
 
 
 def _missing(folder: Path) -> list[Path]:

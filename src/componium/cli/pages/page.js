@@ -37,7 +37,8 @@ const player = (() => {
   if (takes.size < 20) addEventListener("load", () => (window.requestIdleCallback || setTimeout)(drawAll));
 
   // Sound
-  const clock = seconds => Math.floor(seconds / 60) + ":" + String(Math.floor(seconds % 60)).padStart(2, "0");
+  const clock = (seconds, whole) => whole < 10 ? "0:0" + (Math.floor(10 * seconds) / 10).toFixed(1)
+    : Math.floor(seconds / 60) + ":" + String(Math.floor(seconds % 60)).padStart(2, "0");
   function trouble(take, text) {
     let place = take.card.querySelector(".trouble.now");
     if (!place) {
@@ -110,8 +111,8 @@ const player = (() => {
     const slider = take.card.querySelector(".seek");
     if (slider) {
       if (!slider.matches(":active")) slider.value = now;
-      slider.setAttribute("aria-valuetext", clock(now));
-      take.card.querySelector(".now:not(.trouble)").textContent = clock(now);
+      slider.setAttribute("aria-valuetext", clock(now, take.seconds));
+      take.card.querySelector(".now:not(.trouble)").textContent = clock(now, take.seconds);
     }
     const sounding = new Set();
     if (moving || now > 0) for (const note of take.notes) {
@@ -187,7 +188,7 @@ const player = (() => {
   document.querySelector(".draw-all")?.addEventListener("click", async event => {
     event.target.disabled = true;
     await drawAll();
-    event.target.textContent = "Every score is drawn";
+    event.target.textContent = "Everything is drawn";
   });
   return { audio, takes, play, pause, seek, draw, drawAll, get current() { return current; } };
 })();

@@ -27,6 +27,8 @@ from componium.music.score import Score
 
 LUFS = -16.0
 WORKERS = 4
+LONGEST_NAME = 80
+"""Letters of a file name."""
 POLL_SECONDS = 0.2
 
 
@@ -143,7 +145,7 @@ def file_names(titles: Sequence[str]) -> list[str]:
     names: list[str] = []
     used: set[str] = set()
     for title in titles:
-        stem = re.sub(r"[^\w.-]+", "-", title).strip("-.")[:60] or "piece"
+        stem = re.sub(r"[^\w.-]+", "-", title).strip("-.")[:LONGEST_NAME] or "piece"
         name, number = stem, 2
         while name.lower() in used:
             name, number = f"{stem}-{number}", number + 1

@@ -61,7 +61,7 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
-def compose(model: Markov, piece: Piece, rules: Rules, *, count: int, seed: int, factors: Floats,
+def compose(model: Markov, piece: Piece, rules: Rules, *, count: int, seed: int | Sequence[int], factors: Floats,
             progress: Progress) -> list[Score]:
     """Compose ``count`` pieces and return them as scores.
 
@@ -69,21 +69,24 @@ def compose(model: Markov, piece: Piece, rules: Rules, *, count: int, seed: int,
         model: a trained model.
         piece, rules: what is asked for.
         count: how many; piece k depends on the seed and k alone.
-        seed: not negative.
+        seed: not negative; several: one of each piece, which is then the one that its seed alone gives.
         factors: edits of the transition table.
         progress: called with the fraction done.
     """
     if count < 1:
         raise BadInput(f"count={count}: at least one piece has to be asked for")
-    if seed < 0:
-        raise BadInput(f"seed={seed}: a seed is 0 or more")
+    sources = [(each, 0) for each in seed] if isinstance(seed, Sequence) else [(seed, n) for n in range(count)]
+    if len(sources) != count:
+        raise BadInput(f"{len(sources)} seeds were given for count={count}: give one, or one for each piece")
+    if min(sources)[0] < 0:
+        raise BadInput(f"seed={min(sources)[0]}: a seed is 0 or more")
     scores: list[Score] = []
     together = max(TOGETHER_STEPS // (piece.steps * rules.particles), 1)
     for begin in range(0, count, together):
-        numbers = range(begin, min(begin + together, count))
-        loom = Loom(model, piece, rules, [np.random.default_rng([seed, n]) for n in numbers], factors)
+        rngs = [np.random.default_rng(source) for source in sources[begin:begin + together]]
+        loom = Loom(model, piece, rules, rngs, factors)
         for step in range(piece.steps):
-            progress((begin + len(numbers) * step / piece.steps) / count, "composing")
+            progress((begin + len(rngs) * step / piece.steps) / count, "composing")
             loom.grow()
         scores += loom.scores()
     return scores

@@ -262,11 +262,11 @@ class Markov:
                                   key_mask=key_mask, rests=rests, crossing=crossing, parallels=parallels,
                                   sonorities=sonorities, particles=particles, table=table, progress=progress)[0]
 
-    def generate_many(self, *, count: int, bars: int = 8, seed: int = 0, temperature: float = 1.0,
-                      prompt: Score | None = None, key: str | None = None, ending: str = "authentic",
-                      phrase_bars: int = 4, meter: str | None = None, tempo_bpm: float | None = None,
-                      key_mask: str = "strict", rests: bool = True, crossing: bool = False,
-                      parallels: bool = False, sonorities: bool = True, particles: int = 8,
+    def generate_many(self, *, count: int, bars: int = 8, seed: int | Sequence[int] = 0,
+                      temperature: float = 1.0, prompt: Score | None = None, key: str | None = None,
+                      ending: str = "authentic", phrase_bars: int = 4, meter: str | None = None,
+                      tempo_bpm: float | None = None, key_mask: str = "strict", rests: bool = True,
+                      crossing: bool = False, parallels: bool = False, sonorities: bool = True, particles: int = 8,
                       table: str | None = None, progress: Progress = silent) -> list[Score]:
         """Compose ``count`` pieces side by side; piece k is the same whatever the count. Arguments as in `generate`.
 
@@ -274,6 +274,7 @@ class Markov:
 
         Args:
             count: how many pieces.
+            seed: one for all; or one of each piece, which is then what `generate` gives for it.
         """
         rules = Rules(temperature=temperature, key_mask=key_mask, rests=rests, crossing=crossing,
                       parallels=parallels, sonorities=sonorities, particles=particles)

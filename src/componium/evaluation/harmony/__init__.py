@@ -92,13 +92,15 @@ pre-tonal harmonic progressions, Music Theory Online 6.1, 2000: the dominant pro
 
 
 def validate(score: Score) -> None:
-    """Raise `BadInput` for a score without harmony (no notes, drums alone, a single line) or of many hours."""
+    """Raise `BadInput` for a score without harmony (nothing sounds, drums, a single line) or of many hours."""
     tracks = voices(score)
     if not tracks:
         raise BadInput("the score has no notes but drums, if any: harmony is measured where notes sound together")
     if end_beats(score) > LONGEST_BEATS:
         raise BadInput(f"the score lasts {end_beats(score):,.0f} beats: harmony is measured of at most "
                        f"{LONGEST_BEATS:,.0f}; cut it into pieces")
+    if not any(note.duration > 0 for track in tracks for note in track.notes):
+        raise BadInput("no note of the score has a length, so nothing sounds together: give notes their lengths")
     if polyphony(note for track in tracks for note in track.notes) < 2:
         raise BadInput("the score is a single line: harmony is measured where two or more notes sound together; "
                        "pitch, rhythm and structure can be measured of a melody")

@@ -244,7 +244,7 @@ def _key_tables() -> tuple[Floats, Ints, Flags]:
         for (degree, quality), (_, function, cost) in (_MINOR if key >= 12 else _MAJOR).items():
             place = (key + degree) % 12 * len(QUALITIES) + QUALITIES.index(quality)
             costs[key, place], functions[key, place] = cost, function
-            diatonic[key, place] = (degree, quality) != (0, "")  or key < 12
+            diatonic[key, place] = (degree, quality) != (0, "") or key < 12
     return costs, functions, diatonic
 
 

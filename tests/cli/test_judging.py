@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -57,6 +59,16 @@ def test_pieces_are_measured_without_a_model(run, folder, midi):
     assert (folder / "é.png").exists() and (folder / "é.html").exists()
     again = run("evaluate", "midi", "--on", "midi", "--json", "é.json")
     assert again.exit_code == 1 and "--force" in again.stderr
+
+
+def test_a_pipe_that_closes_loses_no_file(folder, model, midi):
+    words = ["evaluate", str(model), "--on", "midi", *map(str, SMALL), "--out", "piped"]
+    process = subprocess.Popen([sys.executable, "-m", "componium", *words], cwd=folder,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    process.stderr.read()
+    assert process.wait(120) in (0, 1)
+    assert len(list((folder / "piped").iterdir())) == 3
 
 
 def test_without_a_place_to_write_it_is_only_told(run, folder, model, midi):

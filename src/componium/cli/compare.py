@@ -54,9 +54,6 @@ def compare(
     unfair = same_checkpoints(found)
     reference = measure_all(found, corpus, protocol, count, bars, seed)
     unfair += textures(found, corpus)
-    show(found, reference)
-    for warning in unfair:
-        warn(warning)
     assert out is not None
     command = again(subjects, on, count, bars, seed, out)
     with progress_bar("engraving and playing") as progress:
@@ -64,6 +61,9 @@ def compare(
     write_text(out, html)
     if json is not None:
         write_json(json, comparison_page.listing(found, reference))
+    show(found, reference)
+    for warning in unfair:
+        warn(warning)
     say(f"wrote {out}" + (f" and {json}" if json is not None else ""))
 
 

@@ -70,8 +70,10 @@ def evaluate(
     reference = measure(judged, corpus, learned, count, bars, seed)
     if judged.likelihood is None and judged.music is None:
         raise BadInput(f"{judged.not_judged}; with --count 0 nothing is left to measure")
+    written = write(judged, reference, targets, again(subject, settings, on, count, bars, seed, training))
     show(judged)
-    write(judged, reference, targets, again(subject, settings, on, count, bars, seed, training))
+    for line in written:
+        say(line)
 
 
 def targets_of(json: Path | None, out: Path | None, *, force: bool) -> list[tuple[Path, Path, Path]]:
@@ -143,14 +145,16 @@ def show(judged: Any) -> None:
         say(line)
 
 
-def write(judged: Any, reference: Any, targets: list[tuple[Path, Path, Path]], command: str) -> None:
-    """Write JSON, picture and page, each complete or not at all; the last two only where pieces were measured."""
+def write(judged: Any, reference: Any, targets: list[tuple[Path, Path, Path]], command: str) -> list[str]:
+    """Write JSON, picture and page, each complete or not at all; the last two only where pieces were measured.
+
+    Returns what to say of it: it is written before anything is told, so that a pipe that closes loses nothing.
+    """
     from componium.cli.judging.judgement_page import page, picture_of
     from componium.music.files import replacing
 
     if not targets:
-        say("with --out FOLDER: this as JSON, as a picture and as a page with sound")
-        return
+        return ["with --out FOLDER: this as JSON, as a picture and as a page with sound"]
     told = {} if judged.likelihood is None else judged.likelihood.to_json()
     told |= {"subject": judged.name, "not_judged": judged.not_judged or None}
     if judged.music is not None:
@@ -164,7 +168,8 @@ def write(judged: Any, reference: Any, targets: list[tuple[Path, Path, Path]], c
             with replacing(picture) as temporary:
                 temporary.write_bytes(png)
             write_text(site, html)
-        say(f"wrote {data}" + ("" if judged.music is None else f", {picture.name} and {site.name}"))
+    return [f"wrote {data}" + ("" if judged.music is None else f", {picture.name} and {site.name}")
+            for data, picture, site in targets]
 
 
 def again(subject: str, settings: list[str] | None, on: str, count: int, bars: int | None, seed: int,

@@ -18,7 +18,7 @@ Conventions.
   whatever its unit names. NaN where there are none of these. `faults` lists the places.
 
 The rules of part-writing, in `leading`, are those of Kostka and Payne, Tonal Harmony, and of Aldwell and Schachter,
-Harmony and Voice Leading, each stated exactly where it is computed. Bach's own rates are not zero: in 345 chorales
+Harmony and Voice Leading, each stated exactly where it is computed. Bach's own rates are not zero: in 346 chorales
 there are 32 parallel fifths, 0.2 in 100 moves, a quarter of them with the soprano's anticipation at a cadence (compare
 Fitsioris and Conklin, Parallel successions of perfect fifths in the Bach chorales, CIM 2008).
 """

@@ -13,12 +13,12 @@ from componium.cli.pages.cards import clock
 from componium.cli.pages.folder import new_folder
 from componium.cli.pages.parts import NOTHING, shown
 from componium.cli.pages.roll import pitch_range, roll, voices_of, waveform
-from componium.cli.pages.sound import encode, seconds_at
+from componium.cli.pages.sound import encode
 from componium.cli.pages.takes import file_names, packed, unpacked
 from componium.music.audio import Audio, silence
 from componium.music.errors import BadFile, BadInput, Cancelled, MissingExtra
 from componium.music.expression import expression
-from componium.music.score import Note, Tempo, Track, concatenate, new_score
+from componium.music.score import Note, Tempo, Track, concatenate, new_score, seconds_at
 
 NASTY = '<script>alert("x")</script> & "Größe" \'音楽\''
 

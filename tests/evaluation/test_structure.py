@@ -19,7 +19,6 @@ from componium.evaluation.structure import (
     lbdm_boundaries,
     phrase_ends,
     phrases,
-    seconds_of,
     similarity,
     structureness,
 )
@@ -36,6 +35,7 @@ from componium.music.score import (
     Track,
     length_beats,
     new_score,
+    seconds_at,
     set_pickup,
     transpose,
 )
@@ -130,7 +130,7 @@ def test_times_in_seconds_through_changes_of_tempo():
     score.tempos.clear()
     score.tempos.append(Tempo(2.0, qpm=60.0))
     score.tempos.append(Tempo(4.0, qpm=240.0))
-    np.testing.assert_allclose(seconds_of(score, [0.0, 1.0, 2.0, 3.0, 4.0, 8.0]), [0, 0.5, 1, 2, 3, 4], atol=1e-5)
+    np.testing.assert_allclose(seconds_at(score, [0.0, 1.0, 2.0, 3.0, 4.0, 8.0]), [0, 0.5, 1, 2, 3, 4], atol=1e-5)
 
 
 def test_frames_are_near_half_a_second_and_few():

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from componium.evaluation.measure import Measure
 from componium.evaluation.notes import Floats, Ints, Notes, check, entropy_bits, lines, sounding, stated_bars
-from componium.music.score import CLOSE_BEATS, DEFAULT_TEMPO_BPM, Bar, Score, round_half_up
+from componium.music.score import CLOSE_BEATS, Bar, Score, round_half_up, seconds_at
 
 MEASURES: tuple[Measure, ...] = (
     Measure("groove_consistency", "share", "how alike the starts of neighbouring bars are"),
@@ -99,16 +99,6 @@ def onsets_per_beat(notes: Notes) -> float:
     if not len(notes):
         return float("nan")
     return float(1 + np.sum(np.diff(notes.starts) > CLOSE_BEATS)) / float(notes.ends.max())
-
-
-def duration_seconds(score: Score, beats: float) -> float:
-    """Return how long the first ``beats`` last by the tempi of the score; 120 a minute where it states none."""
-    tempi = sorted((float(tempo.time), float(tempo.qpm)) for tempo in score.tempos if tempo.qpm > 0)
-    if not tempi or tempi[0][0] > CLOSE_BEATS:
-        tempi.insert(0, (0.0, DEFAULT_TEMPO_BPM))
-    times, rates = np.array(tempi).T
-    edges = np.minimum(np.append(times, max(beats, times[-1])), beats)
-    return float((np.diff(edges) * 60.0 / rates).sum())
 
 
 def inter_onsets(score: Score) -> Ints:
@@ -224,7 +214,7 @@ def evaluate(score: Score) -> dict[str, float]:
     return {
         "groove_consistency": groove_consistency(notes, piece_bars),
         "notes_per_beat": len(notes) / length,
-        "notes_per_second": len(notes) / duration_seconds(score, length),
+        "notes_per_second": len(notes) / float(seconds_at(score, length)),
         "onsets_per_beat": onsets_per_beat(notes),
         "off_beat_share": off_beat_share(notes, Meter(piece_bars).beats[1:]),
         "syncopation": syncopation(score),

@@ -38,7 +38,6 @@ from componium.evaluation.notes import stated_bars
 from componium.music.errors import BadInput
 from componium.music.score import (
     CLOSE_BEATS,
-    DEFAULT_TEMPO_BPM,
     FERMATA,
     PHRASE_END,
     Score,
@@ -48,6 +47,7 @@ from componium.music.score import (
     note_arrays,
     note_ends,
     round_half_up,
+    seconds_at,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -90,18 +90,6 @@ def validate(score: Score) -> None:
         raise BadInput("the score has no notes, so it has no structure: give a piece with notes")
 
 
-def seconds_of(score: Score, beats: npt.ArrayLike) -> Floats:
-    """Return times in seconds of times in beats, by the tempi of the score; 120 where none is stated."""
-    tempi = sorted((float(tempo.time), float(tempo.qpm)) for tempo in score.tempos if tempo.qpm > 0)
-    if not tempi or tempi[0][0] > 0.0:
-        tempi.insert(0, (0.0, DEFAULT_TEMPO_BPM))
-    changes, rates = np.array(tempi).T
-    passed = np.concatenate([[0.0], np.cumsum(np.diff(changes) * 60.0 / rates[:-1])])
-    times = np.asarray(beats, dtype=np.float64)
-    place = np.maximum(np.searchsorted(changes, times, side="right") - 1, 0)
-    return np.asarray(passed[place] + (times - changes[place]) * 60.0 / rates[place])
-
-
 def frame_beats(score: Score) -> float:
     """Return the length of a chroma frame: a beat times a power of two, near half a second, at most 600 in all.
 
@@ -110,7 +98,7 @@ def frame_beats(score: Score) -> float:
     numerator, denominator = meter(score)
     beat = 1.5 if denominator >= 8 and numerator % 3 == 0 else 1.0
     length = length_beats(score)
-    seconds = max(float(seconds_of(score, length)), 1e-6)
+    seconds = max(float(seconds_at(score, length)), 1e-6)
     frame = beat * 2.0 ** round(math.log2(FRAME_SECONDS * length / seconds / beat))
     while length / frame > MOST_FRAMES:
         frame *= 2.0
@@ -186,7 +174,7 @@ def structureness(score: Score) -> dict[str, float]:
     length = length_beats(score)
     if length <= 0.0 or all(track.is_drum or not len(track.notes) for track in score.tracks):
         return found
-    frame, seconds = frame_beats(score), float(seconds_of(score, length))
+    frame, seconds = frame_beats(score), float(seconds_at(score, length))
     rate_hz = length / frame / seconds
     matrix: Floats | None = None
     for name, (low, high) in SPANS_SECONDS.items():

@@ -45,7 +45,7 @@ __all__ = [
     "Score", "Tempo", "TextMeta", "TimeSignature", "Track", "bar_beats", "bars", "beat_of", "check_meter",
     "concatenate", "copy_score", "end_beats", "key_signature", "key_signature_of", "length_beats",
     "merge_voices", "meter", "new_score", "note_arrays", "note_count", "note_ends", "pickup_beats",
-    "pickup_meter", "quantise", "round_half_up", "set_notes", "set_pickup", "skyline", "split_voices",
+    "pickup_meter", "quantise", "round_half_up", "seconds_at", "set_notes", "set_pickup", "skyline", "split_voices",
     "tempo_bpm", "transpose", "voices",
 ]
 
@@ -156,6 +156,18 @@ def tempo_bpm(score: Score) -> float:
     Rounded to 0.001, as MIDI keeps whole microseconds a beat and would turn 90 into 89.99996.
     """
     return round(float(score.tempos[0].qpm), 3) if len(score.tempos) else DEFAULT_TEMPO_BPM
+
+
+def seconds_at(score: Score, beats: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return where times in quarter notes fall in seconds, by the score's tempos; 120 a minute before the first."""
+    tempos = sorted((float(tempo.time), float(tempo.qpm)) for tempo in score.tempos if tempo.qpm > 0)
+    if not tempos or tempos[0][0] > 0.0:
+        tempos.insert(0, (0.0, DEFAULT_TEMPO_BPM))
+    changes, rates = np.array(tempos).T
+    passed = np.concatenate([[0.0], np.cumsum(np.diff(changes) * 60.0 / rates[:-1])])
+    times = np.asarray(beats, dtype=np.float64)
+    place = np.maximum(np.searchsorted(changes, times, side="right") - 1, 0)
+    return np.asarray(passed[place] + (times - changes[place]) * 60.0 / rates[place], dtype=np.float64)
 
 
 def meter(score: Score) -> tuple[int, int]:

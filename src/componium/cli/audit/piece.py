@@ -15,7 +15,6 @@ import numpy as np
 from componium.cli.audit.audited import Audited, kind_of, percent
 from componium.cli.pages import Piece, Take, make_takes
 from componium.cli.pages.parts import Value
-from componium.cli.pages.sound import seconds_at
 from componium.cli.pages.takes import file_names
 from componium.cli.show import Progress
 from componium.evaluation import pitch, rhythm
@@ -32,6 +31,7 @@ from componium.music.score import (
     meter,
     note_arrays,
     note_ends,
+    seconds_at,
     set_notes,
     tempo_bpm,
 )

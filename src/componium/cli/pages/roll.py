@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from componium.cli.pages.sound import seconds_at
 from componium.music.audio import Audio
 from componium.music.keys import pitch_name
-from componium.music.score import Score, bars
+from componium.music.score import Score, bars, seconds_at
 
 WIDTH, ROW_HEIGHT = 10_000, 10
 """Units of the drawing; it is stretched to the page."""

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from componium.cli.pages.roll import COLOURS
-from componium.cli.pages.sound import seconds_at
 from componium.music.engraving import engrave
-from componium.music.score import Score
+from componium.music.score import Score, seconds_at
 
 MOST_NOTES = 3000
 """Longer pieces are shown as notes on a roll only."""

@@ -1,4 +1,4 @@
-"""The sound of a page: encoded so that every browser plays it, and how beats of the score lie in it."""
+"""The sound of a page: encoded so that every browser plays it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from componium.music.audio import Audio
 from componium.music.errors import BadInput
@@ -17,7 +16,6 @@ _KINDS = (("MP3", "MPEG_LAYER_III", "audio/mpeg", ".mp3"), ("FLAC", "PCM_16", "a
 _COMPRESSION = {1: 0.8, 2: 0.5}
 """Channels -> libsndfile's level: 96 and 160 kbit a second at 44.1 kHz."""
 _BLOCK = 1 << 16
-DEFAULT_BPM = 120.0
 
 
 @dataclass(frozen=True)
@@ -68,16 +66,3 @@ def encode(audio: Audio, *, stereo: bool = False, comment: str = "") -> Sound:
         for start in range(0, len(samples), _BLOCK):
             file.write(samples[start:start + _BLOCK])
     return Sound(stream.getvalue(), kind, ending, audio.seconds)
-
-
-def seconds_at(score: Any, beats: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return where times in quarter notes fall in seconds, by the tempos of the score."""
-    tempos = sorted((float(tempo.time), tempo.mspq / 1e6) for tempo in score.tempos)
-    if not tempos or tempos[0][0] > 0.0:
-        tempos.insert(0, (0.0, 60.0 / DEFAULT_BPM))
-    starts, speeds = np.array(tempos).T  # beats, seconds a beat
-    begun = np.concatenate([[0.0], np.cumsum(np.diff(starts) * speeds[:-1])])
-    times = np.asarray(beats, dtype=np.float64)
-    place = np.maximum(np.searchsorted(starts, times, side="right") - 1, 0)
-    seconds: npt.NDArray[np.float64] = begun[place] + (times - starts[place]) * speeds[place]
-    return seconds

@@ -84,6 +84,18 @@ def quiet(*_):
     pass
 
 
+def test_what_no_candidate_has_cannot_rank_them():
+    class Deaf:
+        measure = "harmony"
+
+        def __call__(self, scores, progress):
+            return [float("nan")] * len(scores), [{}] * len(scores)
+
+    found = list(draw(choice(2), lambda seed, _: (piece(60 + seed), Origin()), quiet))
+    with pytest.raises(BadInput, match="none of the pieces has it"):
+        choosing.rank(found, Deaf(), quiet)
+
+
 # Drawing
 
 def test_candidates_are_different_and_carry_their_seeds():
@@ -250,7 +262,8 @@ def test_a_melody_is_ranked_by_what_is_defined_for_it(run, folder, player, melod
     assert "only 3 different pieces, and not 5" in result.stderr and len(listed(folder / "c")["candidates"]) == 3
     assert "NaN" not in (folder / "c" / "candidates.json").read_text()
     result = run("generate", "./dice.py:Dice", "--count", 2, "--rank", "harmony", "--on", "songs", "--out", "d")
-    assert result.exit_code == 1 and "harmony is not defined" in result.stderr and not (folder / "d").exists()
+    assert result.exit_code == 1 and "there is no harmony" in result.stderr and "rank by pitch" in result.stderr
+    assert not (folder / "d").exists()
 
 
 def test_a_model_that_ignores_seeds_leaves_nothing_to_choose_from(run, folder):

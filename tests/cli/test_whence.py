@@ -216,6 +216,14 @@ def test_a_picture_is_made_again(run, folder, sine, view, kind):
     assert read_origin(folder / f"a{kind}").given[0].origin.seed == seed
 
 
+def test_a_command_that_makes_several_files_is_told_as_it_is_written(run, mine, midi, folder):
+    made(run, "evaluate", mine, "--on", midi, "--count", 2, "--bars", 2, "--out", "judged")
+    told = made(run, "whence", "judged/evaluation.png")
+    assert "--recreate" not in told and f"componium evaluate {mine} --on" in told and "--count 2" in told
+    result = run("whence", "judged/evaluation.png", "--recreate", "b.png")
+    assert result.exit_code == 1 and "only together" in result.stderr
+
+
 def test_a_page_of_a_long_score_is_made_again(run, folder, monkeypatch):
     pytest.importorskip("verovio")
     monkeypatch.setattr("componium.music.engraving.PAGE_PX", 500)  # of 4,000, so that a few bars fill pages

@@ -274,8 +274,9 @@ def compared(file: Path, out: Path, origin: Origin) -> Verdict:
 def command_of(origin: Origin) -> str:
     """Return the command that makes all files of a verb again."""
     settings = {**origin.settings, "seed": origin.seed}
+    subject = [quoted(settings.pop("subject"))] if "subject" in settings else []
     flags = [f"--{key} {quoted(value)}" for key, value in settings.items() if key != "words" and value is not None]
-    return " ".join(["componium", origin.verb, *flags])
+    return " ".join(["componium", origin.verb, *subject, *flags])
 
 
 def _renamed(choice: str, models: dict[str, Any]) -> str:

@@ -76,8 +76,19 @@ def whence(
         say(f"wrote {recreate}: {verdict.text}")
         if not verdict.same:
             raise typer.Exit(1)
-    elif origin is not None and origin.made != NOT_RECORDED:
+    elif origin is not None and can_be_made_again(file, origin):
         say(f"again: componium whence {quoted(file)} --recreate {quoted(file.stem + '-again' + file.suffix)}")
+    elif origin is not None and origin.made != NOT_RECORDED and file.suffix.lower() != ".mp3":
+        from componium.cli.recreate import command_of
+
+        say(f"again, with all that belongs to it: {command_of(origin)}")
+
+
+def can_be_made_again(file: Path, origin: Origin) -> bool:
+    """Return whether ``--recreate`` makes files of this verb and kind."""
+    from componium.cli.recreate import WAYS_AGAIN
+
+    return origin.made != NOT_RECORDED and origin.verb in WAYS_AGAIN and file.suffix.lower() != ".mp3"
 
 
 def state_of(path: Path, origin: Origin | None) -> str:

@@ -135,6 +135,9 @@ class MusicReport:
         if missing := self.without_value():
             told = ", ".join(f"{count} of {module}" for module, count in missing.items())
             notes.append(f"Left out, because the judged pieces have none of them: {told}.")
+        if "originality" not in self.distances:
+            notes.append("Originality was not measured: it takes the music that was learned from (evaluate --training "
+                         "DATA).")
         if self.learned is None:
             notes.append("What the pieces were learned from is not known, so they may be copies.")
         return notes + self.warnings()

@@ -165,8 +165,9 @@ def names_of(measure: str, profile: Profile) -> list[str]:
                        + (f"did you mean {' or '.join(near)}?" if near else f"use {', '.join((*MODULES, 'all'))}"))
     found = [name for name, usual in profile.measures.items() if measure in ("all", usual.module, name)]
     if not found:
-        raise BadInput(f"{measure} is not defined for {profile.name}, so nothing can be ranked by it; "
-                       "take another reference or another measure")
+        there = list(dict.fromkeys(usual.module for usual in profile.measures.values()))
+        raise BadInput(f"pieces are compared with {profile.name} here, of which there is no {measure} (a single line "
+                       f"has no harmony): rank by {', '.join((*there, 'all'))}, or give another reference, --on DATA")
     return found
 
 

@@ -240,6 +240,9 @@ def rank(candidates: list[Candidate], judge: Judge, progress: Progress) -> None:
     scores = [candidate.score for candidate in candidates]
     for candidate, distance, values in zip(candidates, *judge(scores, progress), strict=True):
         candidate.distance, candidate.values = distance, values
+    if all(each.distance != each.distance for each in candidates):
+        raise BadInput(f"--rank {judge.measure}: none of the pieces has it (a single line has no harmony); "
+                       "rank by pitch, rhythm, structure or all")
     candidates.sort(key=lambda each: (each.distance != each.distance, each.distance, each.seed))
     for number, candidate in enumerate(candidates, start=1):
         candidate.rank = number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,6 +52,7 @@ def facts(subjects: Sequence[Subject]) -> tuple[list[str], list[list[str]]]:
     """Return the names, and rows of what is known of each: model, training, size, speed, rights, seed."""
     rows: dict[str, Callable[[Subject], str]] = {
         "model": lambda s: "pieces" if s.model is None else s.model.name,
+        "settings": lambda s: "-" if s.model is None else _settings(s.model),
         "learned from": lambda s: (s.provenance or {}).get("data", "") or "-",
         "pieces learned": lambda s: str((s.provenance or {}).get("pieces", "-")),
         "licence": lambda s: (s.provenance or {}).get("licence", "") or "-",
@@ -235,6 +237,13 @@ def listing(subjects: Sequence[Subject], reference: Any) -> dict[str, Any]:
                           "likelihood": None if subject.likelihood is None else subject.likelihood.to_json(),
                           "not_judged": subject.not_judged or None, "music": subject.music.to_json()}
                          for place, (name, subject) in enumerate(zip(names, subjects, strict=True))]}
+
+
+def _settings(model: Any) -> str:
+    """Return the settings of a model that are not the defaults."""
+    usual = type(model.config)()
+    changed = {key: value for key, value in dataclasses.asdict(model.config).items() if value != getattr(usual, key)}
+    return ", ".join(f"{key}={value}" for key, value in changed.items()) or "the defaults"
 
 
 def _speed(subject: Subject) -> str:

@@ -29,7 +29,8 @@ def picture_of(subject: Subject) -> bytes:
     title = f"{music.name} beside {music.data}: {music.pieces} and {music.reference_pieces} pieces"
     models = [] if subject.model is None else [used_model(subject.word, subject.model)]
     origin = origin_for(DRAWN, "evaluate", models, seed=subject.seed if models else None, settings={
-        "subject": subject.word, "on": music.data, "bars": subject.bars or None, "pieces": music.pieces,
+        "subject": subject.word, "on": music.data, "bars": subject.bars or None,
+        "count": music.pieces if models else None,
         **subject.arguments})
     return origin.into(distances_picture({music.name: music.all_distances()}, title=title), ".png")
 

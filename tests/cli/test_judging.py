@@ -137,6 +137,7 @@ def test_models_side_by_side(run, folder, model, other, midi):
         assert each["facts"]["pieces learned"] == "5" and each["facts"]["seed"] == "1"
         assert "a second" in each["facts"]["composing"] and "B" in each["facts"]["size on disk"]
         assert each["likelihood"]["protocol"] == "jsb16" and each["music"]["pieces"] == 3
+    assert "order=1" in told["subjects"][1]["facts"]["settings"].split(", ")
     page = (folder / "page.html").read_text()
     for word in ("small.markov", "other.markov", "training time", "one loudness", "Likelihood", "data:image/png"):
         assert word.replace("one loudness", "same loudness") in page, word

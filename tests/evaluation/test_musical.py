@@ -77,6 +77,7 @@ def test_measures_that_the_pieces_have_none_of_are_named_and_not_shown():
     report = judge(items(range(4)), measured_reference(items(range(10, 20)), modules=modules), modules=modules)
     assert report.rows() and "parallel fifths" not in {row[0] for row in report.rows()}
     assert any("of harmony" in note and "none of them" in note for note in report.notes())
+    assert any(note.startswith("Originality was not measured") for note in report.notes())
 
 
 def test_copies_of_the_reference_are_told(reference, near):

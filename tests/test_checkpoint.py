@@ -251,6 +251,111 @@ def test_place_that_cannot_be_written(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "x"
 
 
+# replaced in place
+
+
+def test_update_makes_and_replaces_a_model_and_leaves_the_rest(tmp_path: Path) -> None:
+    folder = tmp_path / "Läufe" / "c"
+    for value in (1, 2, 2):
+        checkpoint.update(model(w=np.full((3, 4), value, np.float32)), folder)
+        (folder / "log.jsonl").write_text("{}")
+        assert checkpoint.load(folder).arrays["w"][0, 0] == value
+        name = json.loads((folder / "model.json").read_text())["weights"]["file"]
+        assert tree(folder) == {"model.json", "README.md", "log.jsonl", name}
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+
+
+def test_update_replaces_a_saved_model_and_is_the_same_model(saved: Path, tmp_path: Path) -> None:
+    before = checkpoint.digest(saved)
+    checkpoint.update(model(), saved)
+    assert checkpoint.digest(saved) == before and not (saved / "weights.safetensors").exists()
+    checkpoint.update(cp.create("grammar"), saved)
+    assert tree(saved) == {"model.json", "README.md"} and checkpoint.load(saved).name == "grammar"
+
+
+def test_update_never_replaces_a_foreign_model(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text('{"format": "other"}')
+    with pytest.raises(BadFile, match="never replaced"):
+        checkpoint.update(model(), tmp_path)
+    assert tree(tmp_path) == {"model.json"}
+
+
+@pytest.mark.parametrize("moment", [0, 1, 2])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_stopped_update_leaves_a_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int,
+                                             error: BaseException) -> None:
+    folder = checkpoint.update(model(w=np.ones(3)), tmp_path / "c")
+    replace, count = Path.replace, [0]
+
+    def stop_at(self: Path, target: Path) -> Path:
+        count[0] += 1
+        if count[0] == moment + 1:
+            raise error
+        return replace(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises((BadFile, KeyboardInterrupt)):
+        patch.setattr(Path, "replace", stop_at)
+        checkpoint.update(model(w=np.zeros(3)), folder)
+    assert checkpoint.load(folder).arrays["w"][0] == (0 if moment == 2 else 1)
+    assert not list(folder.glob(".*"))
+    checkpoint.update(model(w=np.full(3, 5.0)), folder)
+    assert checkpoint.load(folder).arrays["w"][0] == 5 and len(list(folder.glob("weights*"))) == 1
+
+
+def test_model_is_whole_for_who_reads_while_it_is_replaced(tmp_path: Path) -> None:
+    folder = checkpoint.update(model(w=np.zeros(5000)), tmp_path / "c")
+    stop, problems = threading.Event(), []
+
+    def replace() -> None:
+        value = 0
+        while not stop.is_set():
+            value += 1
+            try:
+                checkpoint.update(model(w=np.full(5000, float(value))), folder)
+            except BadFile as error:
+                problems.append(error)
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    seen = set()
+    try:
+        for _ in range(60):
+            found = checkpoint.load(folder).arrays["w"]
+            assert (found == found[0]).all()
+            seen.add(float(found[0]))
+    finally:
+        stop.set()
+        writer.join()
+    assert not problems and len(seen) > 1
+
+
+@pytest.mark.parametrize("name", ["../weights.safetensors", "weights-1.safetensors", "/etc/passwd", "x.safetensors", 3])
+def test_weights_file_of_another_name_is_refused(saved: Path, name: Any) -> None:
+    header = json.loads((saved / "model.json").read_text())
+    edit(saved, weights=header["weights"] | {"file": name})
+    with pytest.raises(BadFile, match="damaged"):
+        checkpoint.load(saved)
+
+
+def test_model_of_ones_own_is_loaded_with_its_class(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(registry.MODELS, "table")
+    with pytest.raises(BadFile, match="does not have"):
+        checkpoint.load(saved)
+    assert checkpoint.load(saved, Table).arrays
+    with pytest.raises(BadFile, match="holds a model called 'table', not 'grammar'"):
+        checkpoint.load(saved, registry.model_class("grammar"))
+
+
+def test_training_run_is_not_replaced_by_a_model(saved: Path) -> None:
+    (saved / "training").mkdir()
+    (saved / "training" / "run.json").write_text("{}")
+    with pytest.raises(BadFile, match=r"training run .* only another training replaces"):
+        checkpoint.save(model(), saved, force=True)
+    (saved / "model.json").unlink()
+    with pytest.raises(BadFile, match="kept no model yet; let it go on with --resume"):
+        checkpoint.load(saved)
+
+
 # what is refused
 
 
@@ -384,6 +489,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
 def hub(tmp_path: Path) -> Iterator[str]:
     folder = checkpoint.save(cp.create("grammar", example="blues", key="Eb"), tmp_path / "upload")
     Hub.files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    Hub.files |= {"training/run.json": b"{}", "steps/last/model.json": Hub.files["model.json"]}
     Hub.files["evil.bin"] = b"cos\nsystem\n(S'exit 3'\ntR."
     Hub.files["code.py"] = b"raise SystemExit(3)"
     Hub.asked = []

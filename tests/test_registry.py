@@ -146,6 +146,47 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "here"
 
 
+@pytest.fixture
+def run(place: Path) -> Path:
+    """A folder in the working folder with a model, steps 4 and 2000 and the last of its training."""
+    for name in ("", "steps/4", "steps/2000", "steps/last"):
+        checkpoint.update(cp.create("grammar", example="blues"), place / "Läufe" / name)
+    (place / "Läufe" / "steps" / ".17.x.partial").mkdir()
+    return place / "Läufe"
+
+
+@pytest.mark.parametrize(("text", "folder"), [
+    ("Läufe@2000", "steps/2000"), ("Läufe@4", "steps/4"), ("Läufe@002000", "steps/2000"), ("Läufe@last", "steps/last"),
+    ("Läufe@best", ""), ("./Läufe@4", "steps/4"), ("Läufe", ""),
+])
+def test_steps_of_a_training_are_models(run: Path, text: str, folder: str) -> None:
+    found = resolve(text)
+    assert found.kind == "folder" and Path(found.target).resolve() == (run / folder).resolve()
+    assert cp.load(text).name == "grammar"
+    assert registry.steps_of(run) == [4, 2000]
+
+
+@pytest.mark.parametrize("step", ["3", "first", "", "../steps/4", "-4", "²", "4/"])
+def test_step_that_was_not_kept_lists_those_that_were(run: Path, step: str) -> None:
+    with pytest.raises(BadInput, match=r"Läufe has no step .*; the steps that were kept are: 4, 2000, last"):
+        resolve(f"Läufe@{step}")
+
+
+def test_step_where_none_or_all_are_meant(run: Path, place: Path) -> None:
+    with pytest.raises(BadInput, match=r"one model is needed here; .* 4, 2000, last"):
+        resolve("Läufe@all")
+    (place / "music").mkdir()
+    with pytest.raises(BadInput, match=r"no steps were kept \(train with --keep log\)"):
+        resolve("music@3")
+    with pytest.raises(BadInput, match="no model and no folder"):
+        resolve("grammar@3")
+
+
+def test_folder_with_an_at_sign_is_itself(run: Path, place: Path) -> None:
+    checkpoint.save(cp.create("grammar"), place / "Läufe@4")
+    assert resolve("Läufe@4").target == "Läufe@4"
+
+
 def test_order_of_what_a_name_stands_for(place: Path) -> None:
     assert resolve("soundfont") == Resolved("registry", "soundfont")
     assert resolve("tune") == Resolved("shipped", str(registry.PRETRAINED / "tune"))

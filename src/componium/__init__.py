@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from componium.registry import create as create
     from componium.registry import load as load
     from componium.registry import models as models
-    from componium.training.fit import train as train
+    from componium.training.train import train as train
 
 __version__ = "0.1.0"
 
@@ -34,7 +34,7 @@ _WORDS = {
     "load": "componium.registry",
     "models": "componium.registry",
     "describe": "componium.interface",
-    "train": "componium.training.fit",
+    "train": "componium.training.train",
     "perform": "componium.performance",
     "evaluate": "componium.evaluation.likelihood",
 }

@@ -1,7 +1,9 @@
 """A model on disk: a folder with `model.json`, `weights.safetensors` where there are arrays, and a model card.
 
-Only JSON, safetensors and Markdown are ever read, so that opening somebody's model cannot run code. A folder is
-written beside its final place, synced and renamed, so that it is either whole or not there.
+Only JSON, safetensors and Markdown are ever read, so that opening somebody's model cannot run code. `save` writes a
+folder beside its final place, syncs and renames it, so that it is either whole or not there. `update` replaces the
+model inside a folder that stays (a training run keeps its log and its ladder there): the weights, under a name made
+of their content, come first, and renaming `model.json` over the old one is the moment at which the model changes.
 """
 
 from __future__ import annotations
@@ -29,6 +31,12 @@ FORMAT_VERSION = 1
 HEADER, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
 ALLOWED_PATTERNS = ["*.json", "*.safetensors", "*.md"]
 """The only files that are fetched from a hub."""
+IGNORED_PATTERNS = ["training/*", "steps/*"]
+"""What a training run keeps beside its model, which is not fetched."""
+RUN = Path("training", "run.json")
+"""Says that a folder holds a training run."""
+_WEIGHTS_NAME = re.compile(r"weights(-[0-9a-f]{16})?\.safetensors")
+_READ_AGAIN = 5  # times that a model is read anew where a training replaced it meanwhile
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -62,6 +70,64 @@ def save(model: Any, folder: str | Path, *, force: bool = False) -> Path:
     return target
 
 
+def update(model: Any, folder: str | Path) -> Path:
+    """Replace the model in a folder in place; whatever else is in the folder stays.
+
+    Stopped at any moment, the folder holds either the old or the new model, and who reads it meanwhile gets one of
+    the two (`load`). The folder is made where it is missing.
+
+    Args:
+        model: any model of the contract.
+        folder: a folder that holds a checkpoint, or none yet.
+
+    Raises:
+        BadFile: it holds a `model.json` that is not ours, or cannot be written to.
+    """
+    target = Path(folder)
+    if (target / HEADER).exists() and not is_checkpoint(target):
+        raise BadFile(target, f"holds a {HEADER} of another program, which is never replaced; choose another folder")
+    arrays, state = model.state()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for left in target.glob(".model.*.partial"):  # by a process that was killed here
+            shutil.rmtree(left, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=".model.", suffix=".partial", dir=target))
+    except OSError as error:
+        raise BadFile(target, f"cannot be written ({error.strerror or error})") from error
+    try:
+        header = _write_folder(partial, model, arrays, state, named_by_content=True)
+        _change(partial, target, (header["weights"] or {}).get("file"))
+    except OSError as error:
+        raise BadFile(target, f"cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _change(new: Path, target: Path, weights: str | None) -> None:
+    """Move the files of a checkpoint over those of another, the one that counts last; remove the old weights."""
+    if weights:
+        (new / weights).replace(target / weights)
+        sync_folder(target)
+    (new / HEADER).replace(target / HEADER)
+    (new / CARD).replace(target / CARD)
+    sync_folder(target)
+    for path in target.glob("weights*.safetensors"):
+        if _WEIGHTS_NAME.fullmatch(path.name) and path.name != weights:
+            path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk, so that they outlive a power cut."""
+    if os.name == "nt":  # folders cannot be opened there, and are written through
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def check_free(target: Path, *, force: bool = False) -> None:
     """Raise `BadFile` if a checkpoint may not be written at ``target``; called before training begins."""
     if not target.exists() and not target.is_symlink():
@@ -72,6 +138,9 @@ def check_free(target: Path, *, force: bool = False) -> None:
         raise BadFile(target, "is there already and is not a model, so it is never replaced; choose another name")
     if not force:
         raise BadFile(target, "is there already; --force replaces it")
+    if (target / RUN).exists():
+        raise BadFile(target, "holds a training run with its log and its state, which only another training replaces; "
+                              "choose another name")
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -83,7 +152,8 @@ def is_checkpoint(folder: Path) -> bool:
     return isinstance(header, dict) and header.get("format") == FORMAT
 
 
-def _write_folder(folder: Path, model: Any, arrays: Arrays, state: dict[str, Any]) -> None:
+def _write_folder(folder: Path, model: Any, arrays: Arrays, state: dict[str, Any], *,
+                  named_by_content: bool = False) -> dict[str, Any]:
     header: dict[str, Any] = {
         "format": FORMAT, "format_version": FORMAT_VERSION, "name": type(model).name,
         "config": dataclasses.asdict(model.config), "state": state,
@@ -94,7 +164,10 @@ def _write_folder(folder: Path, model: Any, arrays: Arrays, state: dict[str, Any
 
         whole = packed({key: np.ascontiguousarray(value) for key, value in arrays.items()})
         (folder / WEIGHTS).write_bytes(whole)
-        header["weights"] = {"file": WEIGHTS, "sha256": _sha256(folder / WEIGHTS),
+        sha256 = _sha256(folder / WEIGHTS)
+        name = f"weights-{sha256[:16]}.safetensors" if named_by_content else WEIGHTS
+        (folder / WEIGHTS).rename(folder / name)
+        header["weights"] = {"file": name, "sha256": sha256,
                              "dtypes": {key: str(value.dtype) for key, value in arrays.items()}}
     (folder / HEADER).write_text(json.dumps(header, ensure_ascii=False, indent=1), encoding="utf-8")
     (folder / CARD).write_text(card(model), encoding="utf-8")
@@ -103,6 +176,7 @@ def _write_folder(folder: Path, model: Any, arrays: Arrays, state: dict[str, Any
         path.chmod(0o644)
         with path.open("rb+") as file:
             os.fsync(file.fileno())
+    return header
 
 
 def _swap(new: Path, target: Path) -> None:
@@ -130,6 +204,8 @@ def header_of(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder)
     if not (path / HEADER).is_file():
+        if (path / RUN).is_file():
+            raise BadFile(path, "holds a training run that has kept no model yet; let it go on with --resume")
         raise BadFile(path, f"is not a Componium model (it holds no {HEADER})")
     try:
         header = json.loads((path / HEADER).read_text(encoding="utf-8"))
@@ -148,18 +224,23 @@ def header_of(folder: str | Path) -> dict[str, Any]:
     return header
 
 
-def load(folder: str | Path) -> Any:
+def load(folder: str | Path, cls: Any = None) -> Any:
     """Read a model from its folder.
+
+    Args:
+        folder: the checkpoint; a training may be replacing it meanwhile.
+        cls: the model's class, for a model that is not in the registry.
 
     Raises:
         BadFile: not a checkpoint, damaged, of an unknown model, or written by a newer version.
     """
     path = Path(folder)
-    header = header_of(path)
-    if header["name"] not in registry.MODELS:
+    header, arrays = _read(path)
+    if cls is None and header["name"] not in registry.MODELS:
         raise BadFile(path, f"holds a model called {header['name']!r}, which this Componium does not have")
-    cls = registry.model_class(header["name"])
-    arrays = _read_arrays(path, header.get("weights"))
+    cls = cls or registry.model_class(header["name"])
+    if cls.name != header["name"]:
+        raise BadFile(path, f"holds a model called {header['name']!r}, not {cls.name!r}")
     try:
         settings = {k: tuple(v) if isinstance(v, list) else v for k, v in header["config"].items()}
         model = cls(cls.Config(**registry.read_settings(settings, registry.types_of(cls.Config), header["name"])))
@@ -170,18 +251,35 @@ def load(folder: str | Path) -> Any:
     return model
 
 
+def _read(folder: Path) -> tuple[dict[str, Any], Arrays]:
+    """Read a header and the arrays that belong to it, also while both are being replaced."""
+    header = header_of(folder)
+    for _ in range(_READ_AGAIN):
+        try:
+            return header, _read_arrays(folder, header.get("weights"))
+        except BadFile:
+            newer = header_of(folder)
+            if newer.get("weights") == header.get("weights"):
+                raise
+            header = newer
+    return header, _read_arrays(folder, header.get("weights"))
+
+
 def _read_arrays(folder: Path, weights: Any) -> Arrays:
     if weights is None:
         return {}
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    path = folder / WEIGHTS
+    name = weights.get("file", WEIGHTS) if isinstance(weights, Mapping) else None
+    if not isinstance(name, str) or not _WEIGHTS_NAME.fullmatch(name):
+        raise BadFile(folder / HEADER, "is damaged (its weights are not described as they should be)")
+    path = folder / name
     if not path.is_file():
-        raise BadFile(folder, f"is damaged ({WEIGHTS} is missing)")
-    if not isinstance(weights, Mapping) or _sha256(path) != weights.get("sha256"):
-        raise BadFile(path, f"is damaged (it is not the file that {HEADER} describes)")
+        raise BadFile(folder, f"is damaged ({name} is missing)")
     try:
+        if _sha256(path) != weights.get("sha256"):
+            raise BadFile(path, f"is damaged (it is not the file that {HEADER} describes)")
         return dict(load_file(path))
     except (SafetensorError, ValueError, OSError) as error:
         raise BadFile(path, f"is damaged ({error})") from error
@@ -191,6 +289,8 @@ def digest(folder: str | Path) -> str:
     """Return the hash of a checkpoint's settings, state and weights: its identity, as sha256 hex."""
     header = header_of(folder)
     told = {key: header.get(key) for key in ("name", "config", "state", "weights")}
+    if isinstance(told["weights"], dict):
+        told["weights"] = told["weights"] | {"file": WEIGHTS}  # whatever the file is called
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -211,7 +311,8 @@ def download(repository: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=ALLOWED_PATTERNS))
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=ALLOWED_PATTERNS,
+                                      ignore_patterns=IGNORED_PATTERNS))
     except ComponiumError:
         raise
     except Exception as error:  # the hub's client raises many kinds, each with a long text

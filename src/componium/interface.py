@@ -78,6 +78,59 @@ class Fits(Protocol):
 
 
 @runtime_checkable
+class Learns(Protocol):
+    """Learns by gradient, in the loop of `componium.training`, which knows nothing about music.
+
+    The loss of a batch is the mean of the losses of its examples, so that a batch may be divided among processes.
+
+    Attributes:
+        network: the torch module that holds all parameters.
+        trained: whether its weights were learned; the loop sets it.
+    """
+
+    network: Any
+    trained: bool
+
+    def initialise(self, seed: int) -> None:
+        """Draw the weights of an untrained network anew, as a function of the seed."""
+        ...
+
+    def prepare(self, item: Item) -> Arrays:
+        """Return what is learned from an item; deterministic, so that it may be cached.
+
+        Raises `BadInput`, with the reason, for an item that cannot be learned from.
+        """
+        ...
+
+    def measure(self, prepared: Sequence[Arrays]) -> None:
+        """Note what composing needs to know of the whole corpus (ranges, meters ...); called once, before training."""
+        ...
+
+    def example(self, prepared: Arrays, rng: np.random.Generator | None) -> Arrays:
+        """Return one training example of fixed shapes: crop and augmentation are drawn from ``rng``.
+
+        Without a generator: the example as held-out loss is measured on, neither cropped by chance nor augmented.
+        """
+        ...
+
+    def loss(self, batch: Mapping[str, Any], *, turn: str, step: int) -> tuple[Any, dict[str, Any]]:
+        """Return the loss of a batch of tensors [B, ...] (scalar) and its named parts (scalars)."""
+        ...
+
+    def turns(self, step: int) -> tuple[str, ...]:
+        """Return whose turns a step has, in order: ``("all",)``, or e.g. ``("discriminator", "generator")``."""
+        ...
+
+    def parameters_of(self, turn: str) -> Iterable[Any]:
+        """Return the parameters that a turn changes."""
+        ...
+
+    def stage(self, step: int) -> str:
+        """Return a name for what is learned now, announced when it changes; "" for none."""
+        ...
+
+
+@runtime_checkable
 class Generates(Protocol):
     """Makes a new piece."""
 
@@ -104,6 +157,26 @@ class Continues(Protocol):
     def continue_(self, score: Score, *, bars: int = 8, seed: int = 0, temperature: float = 1.0,
                   progress: Progress = silent) -> Score:
         """Return the score, untouched, followed by ``bars`` new bars."""
+        ...
+
+
+@runtime_checkable
+class Harmonizes(Protocol):
+    """Adds the missing voices to those that are given."""
+
+    def harmonize(self, score: Score, *, seed: int = 0, temperature: float = 1.0,
+                  progress: Progress = silent) -> Score:
+        """Return the score with all voices: the given ones as they are, the others composed."""
+        ...
+
+
+@runtime_checkable
+class Infills(Protocol):
+    """Composes a passage of a score anew."""
+
+    def infill(self, score: Score, *, where: str, seed: int = 0, temperature: float = 1.0,
+               progress: Progress = silent) -> Score:
+        """Return the score with new music in the bars ``where`` (such as "3-4" or "3-4,7"); the rest is untouched."""
         ...
 
 
@@ -171,9 +244,12 @@ class Controlled(Protocol):
 
 ABILITIES: dict[str, tuple[str, type]] = {
     "fit": ("learns from a corpus", Fits),
+    "loss": ("learns by gradient", Learns),
     "generate": ("makes a new piece", Generates),
     "generate_many": ("makes several pieces at once", GeneratesMany),
     "continue_": ("goes on where a score stops", Continues),
+    "harmonize": ("adds the missing voices", Harmonizes),
+    "infill": ("composes a passage anew", Infills),
     "log_likelihood": ("judges how likely music is", Judges),
     "play": ("turns a score into sound", Plays),
     "encode": ("turns sound into a latent trajectory and back", Codes),
@@ -260,7 +336,7 @@ def describe(model: Any) -> Description:
         abilities=can,
         settings=settings_of(cls.Config),
         arguments=_told_once({key: arguments_of(getattr(cls, key)) for key in can
-                              if key not in ("controls", "fit") and callable(getattr(cls, key))}),
+                              if key not in ("controls", "fit", "loss") and callable(getattr(cls, key))}),
         controls=tuple(getattr(model, "controls", ()) if not isinstance(model, type) else ()),
         provenance=dict(getattr(model, "provenance", {})),
         figures=dict(getattr(model, "figures", {})),

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from componium.music.errors import BadInput, ComponiumError
+from componium.music.errors import BadInput, ComponiumError, MissingExtra
 
 MODELS: dict[str, str] = {
     "markov": "componium.composers.markov:Markov",
+    "chorale-rnn": "componium.composers.chorale_rnn:ChoraleRNN",
     "grammar": "componium.composers.grammar:Grammar",
     "soundfont": "componium.instruments.soundfont:SoundFont",
 }
@@ -26,12 +27,13 @@ MODELS: dict[str, str] = {
 
 TITLES: dict[str, str] = {
     "markov": "variable-order, multiple-viewpoint Markov chain over melodies and four-voice chorales",
+    "chorale-rnn": "recurrent network that composes, continues and harmonises chorales",
     "grammar": "L-system that rewrites chords and motifs",
     "soundfont": "plays any score through a General MIDI SoundFont",
 }
 """name -> the line that `componium models` shows."""
 
-NEEDS_TRAINING = frozenset({"markov"})
+NEEDS_TRAINING = frozenset({"markov", "chorale-rnn"})
 """Models that have to learn first; kept here so that listing imports no model (a test compares it with the classes)."""
 
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -78,7 +80,12 @@ def model_class(name: str) -> Any:
     """
     if name in MODELS:
         module_name, class_name = MODELS[name].split(":")
-        return getattr(importlib.import_module(module_name), class_name)
+        try:
+            return getattr(importlib.import_module(module_name), class_name)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise MissingExtra("torch", "neural", f"The model {name}") from error
     path, separator, class_name = name.rpartition(":")
     if separator and path.endswith(".py"):
         return _class_in_file(Path(path), class_name)
@@ -138,8 +145,16 @@ def load(model: str | Path, **settings: Any) -> Any:
     return loaded
 
 
+def steps_of(folder: str | Path) -> list[int]:
+    """Return the steps of a training run whose models were kept, in order (`FOLDER@STEP` loads one)."""
+    names = (path.parent.name for path in Path(folder).glob("steps/*/model.json"))
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
 def resolve(model: str | Path) -> Resolved:
     """Say what MODEL stands for, in this order: a path, a shipped checkpoint, a model that needs no training, the hub.
+
+    A path may end in ``@2000`` (a step that a training kept), ``@last`` (its last) or ``@best`` (the folder's own).
 
     Raises:
         BadInput: nothing of that name; or a registry name that must be trained first.
@@ -151,8 +166,11 @@ def resolve(model: str | Path) -> Resolved:
         return Resolved("hub", text.removeprefix("hf:"))
     try:
         path = Path(model).expanduser()
+        of_a_run = not path.exists() and Path(text.rpartition("@")[0] or "?").expanduser().is_dir()
     except RuntimeError as error:  # ~somebody who is not known here
         raise BadInput(f"{text}: no such folder ({error})") from error
+    if of_a_run:
+        return _resolve_step(text)
     if isinstance(model, Path) or "/" in text or "\\" in text or (path / "model.json").is_file():
         if text.rpartition(":")[0].endswith(".py"):
             return Resolved("registry", text)
@@ -170,6 +188,23 @@ def resolve(model: str | Path) -> Resolved:
         return Resolved("registry", text)
     known = [*MODELS, *shipped()]
     raise BadInput(f"no model and no folder is called {text!r}{near(text, known)}; 'componium models' lists them")
+
+
+def _resolve_step(text: str) -> Resolved:
+    """Return the folder that ``DIR@STEP`` stands for."""
+    base, _, step = text.rpartition("@")
+    folder = Path(base).expanduser()
+    if step == "best":
+        return Resolved("folder", str(folder))
+    name = str(int(step)) if step.isdecimal() else step
+    if (name == "last" or name.isdecimal()) and (folder / "steps" / name / "model.json").is_file():
+        return Resolved("folder", str(folder / "steps" / name))
+    kept = [str(number) for number in steps_of(folder)]
+    kept += ["last"] if (folder / "steps" / "last" / "model.json").is_file() else []
+    if step == "all":
+        raise BadInput(f"{text}: one model is needed here; the steps that were kept are: {', '.join(kept) or 'none'}")
+    told = f"the steps that were kept are: {', '.join(kept)}" if kept else "no steps were kept (train with --keep log)"
+    raise BadInput(f"{text}: {base} has no step {step!r}; {told}")
 
 
 def _resolve_shipped(name: str) -> Resolved:

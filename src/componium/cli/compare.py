@@ -27,7 +27,8 @@ Examples:
 \b
 Every model composes --count pieces of the same length with the same seed; all are measured beside DATA. The examples
 on the page are in one key, one tempo, one sound and one loudness. A figure is marked as best only where it is better
-than the next one by more than the floor interval (DATA against itself).""")
+than the next one by more than the floor interval (DATA against itself). A classifier that has to tell each set from
+DATA stands in for a listening test: 50 % is guessing.""")
 def compare(
     subjects: Annotated[list[str], typer.Argument(metavar="MODEL_OR_FOLDER...", help="Models or music, two to eight.")],
     on: Annotated[str, typer.Option("--on", metavar="DATA", show_default=False,
@@ -150,6 +151,8 @@ def measure_all(subjects: Sequence[Subject], corpus: Any, protocol: str, count: 
         with progress_bar(f"{subject.name}: measuring") as progress:
             subject.music = judge(subject.items, reference, name=subject.name, provenance=subject.provenance, seed=seed,
                                   progress=progress)
+        with progress_bar(f"{subject.name}: telling it from {reference.name}") as progress:
+            tell_apart(subject, reference, seed, progress)
     return reference
 
 
@@ -163,6 +166,17 @@ def judge_kindly(subject: Subject, corpus: Any, protocol: str, progress: Progres
         subject.not_judged = str(error)
 
 
+def tell_apart(subject: Subject, reference: Any, seed: int, progress: Progress) -> None:
+    """Let a classifier tell a subject from the reference; too few pieces are told and do not stop the others."""
+    from componium.evaluation.two_sample import two_sample
+
+    try:
+        subject.told_apart = two_sample([item.content for item in subject.items if item.kind == "score"],
+                                        reference.scores, seed=seed, progress=progress)
+    except BadInput as error:
+        subject.not_told_apart = str(error)
+
+
 def show(subjects: Sequence[Subject], reference: Any) -> None:
     """Write the table of facts, and the mean closeness by module."""
     from componium.cli.judging import comparison_page
@@ -172,6 +186,7 @@ def show(subjects: Sequence[Subject], reference: Any) -> None:
     table(["", *header], rows)
     header, rows = comparison_page.closeness_rows(subjects)
     table(["mean closeness", *header], rows, right=range(1, len(header) + 1))
+    table(*comparison_page.told_apart_rows(subjects, tells=1))
     for subject in subjects:
         for warning in subject.music.warnings():
             warn(f"{subject.name}: {warning}")

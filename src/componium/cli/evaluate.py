@@ -22,6 +22,8 @@ Examples:
   componium evaluate my.markov --on chorales --json result.json      (and result.png, result.html with sound)
   componium evaluate MIDI_FOLDER --on tunes --out judgement          (any music, without a model)
   componium evaluate my.markov --on valid.json --protocol jsb16 --count 0   (likelihood only)
+  componium evaluate chorale-rnn --on valid.json --protocol harmonising     (voices filled in, against Bach)
+  componium evaluate chorale-rnn --on valid.json --protocol seam            (bars composed anew, and their joins)
 
 \b
 A model composes --count pieces, which are measured beside DATA: pitch, rhythm, harmony, structure, and with
@@ -30,6 +32,9 @@ Protocols of the likelihood (nats per token, lower is better):
   jsb16    four voices on a 16th grid, 47 symbols (JSB-16/tok); figures of all models may be compared
   native   the model's own tokens, any music; figures compare settings of one model only
   auto     jsb16 where DATA has four voices, else native
+Protocols of what a model adds to the pieces of DATA (--count: the first so many; without it, all):
+  harmonising   S, A, T, B, AT and ATB of chorales are taken away and filled in: errors against Bach, part-writing
+  seam          2 bars (--bars) are composed anew, or gone on with: likelihood and intervals at the joins
 Pieces that the model learned from, or siblings of such pieces, are found and told.""")
 def evaluate(
     subject: Annotated[str, typer.Argument(metavar="MODEL_OR_FOLDER", help="A model, or music: a file, a folder or a "
@@ -37,10 +42,12 @@ def evaluate(
     settings: Settings = None,
     on: Annotated[str, typer.Option("--on", metavar="DATA", show_default=False,
                                     help="The reference: a file, a folder or a built-in name.")] = "",
-    count: Annotated[int, typer.Option(min=0, max=1000, help="How many pieces a model composes; 0 = none.")] = 40,
+    count: Annotated[int | None, typer.Option(min=0, max=1000, help="How many pieces a model composes; 0 = none.  "
+                                                                    "[default: 40]")] = None,
     bars: Annotated[int | None, typer.Option(min=1, help="Their length; without it, the median of DATA.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of composing and of the draws.")] = 1,
-    protocol: Annotated[str, typer.Option(help="How likelihood is measured: auto, jsb16 or native.")] = "auto",
+    protocol: Annotated[str, typer.Option(help="How likelihood is measured: auto, jsb16 or native; or harmonising, "
+                                                "seam.")] = "auto",
     training: Annotated[str | None, typer.Option(metavar="DATA", help="What the model learned from: its pieces are "
                                                                       "searched for copies of it.")] = None,
     json: Json = None,
@@ -51,12 +58,20 @@ def evaluate(
 ) -> None:
     """Measure how near music is to a reference, and how well a model predicts it."""
     from componium.cli import judging
+    from componium.cli.judging import filling
     from componium.cli.settings import pairs_only
 
     pairs = pairs_only(settings or [], "evaluate")
     if not on:
         raise BadInput(f"what should it be judged on? componium evaluate {subject} --on HELD_OUT_FOLDER")
-    judging.check_protocol(protocol)
+    judging.check_protocol(protocol, filling.PROTOCOLS)
+    if protocol in filling.PROTOCOLS:
+        if training is not None:
+            raise BadInput(f"--training is for the originality of new pieces; --protocol {protocol} has none")
+        filling.judge_filling(filling.Asked(protocol, subject, pairs, on, count, bars, seed, json, out, accept_licence,
+                                            force))
+        return
+    count = judging.PIECES if count is None else count
     targets = targets_of(json, out, force=force)
     with progress_bar("reading") as progress:
         judged = judging.find(subject, pairs, accept_licence, progress)

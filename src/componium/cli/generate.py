@@ -17,6 +17,7 @@ from componium.cli.origins import given_file, given_words, model_files, origin_f
 from componium.cli.outputs import check_files, check_score_format, numbered, out_path, write_piece
 from componium.cli.settings import flag_arguments, load_with, pairs_only
 from componium.cli.show import Progress, new_app, progress_bar, quoted, say
+from componium.cli.training.ladder import ALL, generate_ladder, is_ladder
 from componium.music.errors import BadInput
 from componium.music.origin import GENERATED, Origin
 
@@ -33,6 +34,8 @@ Examples:
   componium generate my.markov --count 20 --out ideas/idea.mid     (idea-01.mid to idea-20.mid)
   componium generate my.markov --out a.png                         (a picture of the notes)
   componium generate my.markov --count 8 --rank harmony --out candidates/    (the best first, on a page)
+  componium generate DIR@2000 --seed 1              (step 2000 of a training that kept it: train --keep every=500)
+  componium generate DIR@all --seed 1 --out a.mid   (the same seed through all kept steps; a.html: all on a page)
 
 \b
 key=value words are arguments of the model; 'componium info MODEL' lists them.""")
@@ -54,6 +57,12 @@ def generate(
     """Compose a new piece and write it to a file; or several candidates, ranked, to choose from."""
     pairs = pairs_only(settings or [], "generate")
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
+    if is_ladder(model):
+        if count != 1 or rank is not None:
+            raise BadInput("DIR@all composes one piece with each kept step: leave --count and --rank out")
+        generate_ladder(Asked(model, pairs, bars, chosen, temperature, prompt), out,
+                        default_stem(model.removesuffix(ALL)), force=force)
+        return
     folder = folder_for(out, f"{default_stem(model)}-candidates", rank=rank, on=on, count=count)
     if folder is not None and rank is not None:
         rank_pieces(Asked(model, pairs, bars, chosen, temperature, prompt), count, rank, on, folder, force=force)

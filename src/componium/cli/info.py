@@ -42,6 +42,8 @@ def info(
     say(f"\n{ready(told)}")
     config = None if isinstance(subject, type) else subject.config
     settings_table(told.settings, config, training=told.needs_training)
+    if "loss" in told.abilities and config is None:
+        training_tables(told.name)
     for ability, settings in told.arguments.items():
         arguments_table(ability.rstrip("_"), told.abilities[ability], settings)
     if told.controls:
@@ -87,6 +89,20 @@ def settings_table(settings: Any, config: Any, *, training: bool) -> None:
                for s in settings],
               title=f"\nSettings (key=value on {verb})" if config is None or not training
               else "\nSettings it was trained with")
+
+
+def training_tables(name: str) -> None:
+    """Show the settings of the training, and the recipes of a model."""
+    from componium.interface import settings_of
+    from componium.training.recipes import described
+    from componium.training.settings import TrainSettings
+
+    table(["setting", "default", "meaning"],
+          [[f"train.{s.name}", repr_of(s.default), meaning(s)] for s in settings_of(TrainSettings)],
+          title="\nSettings of the training (train.key=value on train)")
+    recipes = [[recipe, about] for recipe, about in described(name)]
+    if recipes:
+        table(["recipe", "what it is for"], recipes, title="\nRecipes (--recipe NAME on train)")
 
 
 def arguments_table(verb: str, text: str, settings: Any) -> None:

@@ -139,7 +139,7 @@ def find_model(used: Used, beside: Path, others: Sequence[Path], files: dict[str
     if used.name == "soundfont":  # the font is compared when the instruments are ready
         return used.model
     if not used.checkpoint:
-        return f"{files['model']}:{used.model.rpartition(':')[2]}" if "model" in files else used.model
+        return f"{files['model'].absolute()}:{used.model.rpartition(':')[2]}" if "model" in files else used.model
     from componium import checkpoint
 
     seen = []
@@ -175,6 +175,25 @@ def continued(found: Found) -> None:
     from componium.cli.continue_ import Asked, make, prepare
 
     ready = prepare(Asked(found.model, found.words, found.file("score"), found.setting("bars", int),
+                          found.origin.seed or 0, temperature(found)))
+    piece, _ = make(ready, found.progress)
+    write_piece(piece, found.out, found.origin.title, found.origin)
+
+
+def harmonised(found: Found) -> None:
+    """Make again what ``componium harmonize`` wrote."""
+    from componium.cli.harmonize import Asked, make, prepare
+
+    ready = prepare(Asked(found.model, found.words, found.file("score"), found.origin.seed or 0, temperature(found)))
+    piece, _ = make(ready, found.progress)
+    write_piece(piece, found.out, found.origin.title, found.origin)
+
+
+def infilled(found: Found) -> None:
+    """Make again what ``componium infill`` wrote."""
+    from componium.cli.infill import Asked, make, prepare
+
+    ready = prepare(Asked(found.model, found.words, found.file("score"), found.setting("where", str),
                           found.origin.seed or 0, temperature(found)))
     piece, _ = make(ready, found.progress)
     write_piece(piece, found.out, found.origin.title, found.origin)
@@ -245,8 +264,8 @@ def exported(found: Found) -> None:
 
 
 WAYS_AGAIN: dict[str, Callable[[Found], None]] = {
-    "generate": generated, "continue": continued, "perform": performed, "picture": drawn,
-    "corpus export": exported}
+    "generate": generated, "continue": continued, "harmonize": harmonised, "infill": infilled,
+    "perform": performed, "picture": drawn, "corpus export": exported}
 """Verb -> what makes one of its files again."""
 
 
@@ -273,6 +292,9 @@ def compared(file: Path, out: Path, origin: Origin) -> Verdict:
 
 def command_of(origin: Origin) -> str:
     """Return the command that makes all files of a verb again."""
+    if origin.verb == "train" and origin.models:  # a preview: what the model composed at a step
+        return (f"componium generate {quoted(origin.models[0].model)} --bars {origin.settings.get('bars', 8)} "
+                f"--seed {origin.seed}, where that step was kept (train --keep)")
     settings = {**origin.settings, "seed": origin.seed}
     subject = [quoted(settings.pop("subject"))] if "subject" in settings else []
     flags = [f"--{key} {quoted(value)}" for key, value in settings.items() if key != "words" and value is not None]

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from componium.music.errors import BadInput
 
-FLAGS = ("bars", "seed", "temperature", "prompt", "progress", "count")
+FLAGS = ("bars", "seed", "temperature", "prompt", "progress", "count", "where")
 """Arguments of abilities that have a flag of their own."""
 OTHER_FLAGS = ("out", "force", "json", "on", "with", "protocol", "budget")
 

@@ -66,7 +66,7 @@ def evaluate(model: Any, data: Data, *, protocol: str = "jsb16",
     if not hasattr(model, "log_likelihood"):
         raise BadInput(f"the model {_name(model)} does not judge how likely music is, "
                        "so its likelihood cannot be evaluated")
-    corpus = _open(data, partial(_part, progress, 0.0, OPENING_SHARE))
+    corpus = opened(data, partial(_part, progress, 0.0, OPENING_SHARE))
     items, pieces, skipped = _prepare(corpus, protocol)
     scored, refused = _score(model, items, pieces, partial(_part, progress, OPENING_SHARE, 1.0))
     skipped += refused
@@ -77,7 +77,8 @@ def evaluate(model: Any, data: Data, *, protocol: str = "jsb16",
     return _report(model, corpus, protocol, checked, skipped)
 
 
-def _open(data: Data, progress: Progress) -> Corpus:
+def opened(data: Data, progress: Progress) -> Corpus:
+    """Return data as a corpus, whatever it is given as."""
     if isinstance(data, Corpus):
         return data
     if isinstance(data, Sequence) and data and all(isinstance(item, Item) for item in data):
@@ -194,7 +195,7 @@ def onsets(grid: Grid) -> npt.NDArray[np.bool_]:
 
 def _report(model: Any, corpus: Corpus, protocol: str, checked: list[tuple[Item, TokenLikelihood]],
             skipped: list[Skipped]) -> LikelihoodReport:
-    overlap = _overlap(model, [item for item, _ in checked])
+    overlap = overlap_of(model, [item for item, _ in checked])
     flags = overlap.flags()
     pieces = tuple(_piece(item, told, flags.get(item.name, "")) for item, told in checked)
     told = [each for _, each in checked]
@@ -214,7 +215,8 @@ def _report(model: Any, corpus: Corpus, protocol: str, checked: list[tuple[Item,
     )
 
 
-def _overlap(model: Any, items: list[Item]) -> Overlap:
+def overlap_of(model: Any, items: Sequence[Item]) -> Overlap:
+    """Return which pieces a model learned from, and which are siblings of such pieces."""
     provenance = getattr(model, "provenance", {})
     if not provenance.get("hashes"):
         return Overlap(False, (), ())

@@ -52,8 +52,9 @@ def train(model: Any, data: Data, *, progress: Progress = silent, seed: int = 0,
     """
     budget_seconds = read_budget(budget)
     if not isinstance(model, Fits):
-        raise BadInput(f"the model {_name(model)} does not learn from a corpus; it works as it is")
-    corpus, opened = _open(data, progress, accept_licence, exclude)
+        raise BadInput(f"the model {name_of(model)} does not learn from a corpus; it works as it is")
+    opened = 0.0 if _in_memory(data) else OPENING_SHARE
+    corpus = open_data(data, partial(_part, progress, 0.0, opened), accept_licence, exclude)
     started = time.perf_counter()
     asked = {"seed": seed, "budget_seconds": budget_seconds}
     known = inspect.signature(model.fit).parameters
@@ -108,18 +109,20 @@ def read_budget(budget: str | float | None) -> float | None:
     return seconds
 
 
-def _open(data: Data, progress: Progress, accept_licence: bool, exclude: str | Path | None) -> tuple[Corpus, float]:
-    """Return the corpus, and the share of the progress bar that opening it took."""
-    if isinstance(data, Corpus):
-        corpus = data
-    elif isinstance(data, Sequence) and data and all(isinstance(item, Item) for item in data):
-        corpus = Corpus([item for item in data if isinstance(item, Item)], name="items")
-    else:
-        part = partial(_part, progress, 0.0, OPENING_SHARE)
-        corpus = open_corpus(data, accept_licence=accept_licence, exclude=exclude,  # type: ignore[arg-type]
-                             progress=part)
-        return _not_empty(corpus), OPENING_SHARE
-    return _not_empty(open_corpus(corpus, exclude=exclude) if len(corpus) else corpus), 0.0
+def open_data(data: Data, progress: Progress, accept_licence: bool, exclude: str | Path | None) -> Corpus:
+    """Return the corpus of what `train` was given; raises where it holds nothing."""
+    if not _in_memory(data):
+        return _not_empty(open_corpus(data, accept_licence=accept_licence, exclude=exclude,  # type: ignore[arg-type]
+                                      progress=progress))
+    corpus = data if isinstance(data, Corpus) else Corpus([item for item in data if isinstance(item, Item)],
+                                                          name="items")
+    return _not_empty(open_corpus(corpus, exclude=exclude) if len(corpus) else corpus)
+
+
+def _in_memory(data: Data) -> bool:
+    """Whether the data is a corpus or a list of items already."""
+    return isinstance(data, Corpus) or (isinstance(data, Sequence) and len(data) > 0
+                                        and all(isinstance(item, Item) for item in data))
 
 
 def _not_empty(corpus: Corpus) -> Corpus:
@@ -132,5 +135,6 @@ def _part(progress: Progress, begin: float, end: float, done: float, message: st
     progress(begin + done * (end - begin), message)
 
 
-def _name(model: Any) -> str:
+def name_of(model: Any) -> str:
+    """Return the name of a model, or of its class where it has none."""
     return str(getattr(model, "name", type(model).__name__))

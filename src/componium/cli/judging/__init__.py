@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Subject:
         likelihood: the report, or None.
         not_judged: why there is no likelihood.
         music: the report, or None.
+        told_apart: how well a classifier tells it from the reference, or None.
+        not_told_apart: why that is not known.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Subject:
     likelihood: Any = None
     not_judged: str = ""
     music: Any = None
+    told_apart: Any = None
+    not_told_apart: str = ""
     word: str = ""
 
     @property
@@ -206,12 +210,13 @@ def four_voices(corpus: Any) -> bool:
     return 2 * fitting >= len(corpus)
 
 
-def check_protocol(protocol: str) -> None:
-    """Raise `BadInput` for a protocol that does not exist."""
+def check_protocol(protocol: str, others: Iterable[str] = ()) -> None:
+    """Raise `BadInput` for a protocol that is neither one of likelihood nor one of the others."""
     from componium.evaluation.likelihood import PROTOCOLS
 
-    if protocol != "auto" and protocol not in PROTOCOLS:
-        raise BadInput(f"protocol {protocol!r} does not exist; the protocols are: auto, {', '.join(PROTOCOLS)}")
+    known = ("auto", *PROTOCOLS, *others)
+    if protocol not in known:
+        raise BadInput(f"protocol {protocol!r} does not exist; the protocols are: {', '.join(known)}")
 
 
 def texture_of(items: Sequence[Any]) -> int:

@@ -23,6 +23,13 @@ EQUAL_TERMS = ("All examples are transposed to one key ({key}), have one tempo, 
                "at the same loudness.")
 
 
+TOLD_APART = (
+    "A classifier (logistic regression on the measures and on counts of notes and intervals) says of excerpts it has "
+    "not seen whether they are from the reference: 50 % is guessing, and what lies within the shuffled labels is no "
+    "difference that so many pieces can show. It stands in for listeners, and does not replace them: it hears nothing "
+    "but these figures. What gives a set away is what it has more (+) or less (-) of than the reference.")
+
+
 def page(subjects: Sequence[Subject], reference: Any, examples: int, warnings: Sequence[str], again: str,
          progress: Progress) -> str:
     """Return the whole page."""
@@ -42,6 +49,7 @@ def page(subjects: Sequence[Subject], reference: Any, examples: int, warnings: S
                             title=f"Beside {reference.name}")
     body += section("Distances", picture(png, "Distance of every measure, with floor and ceiling"))
     body += section("Measures", paragraphs(MEANING), measures(subjects))
+    body += section("Told from the reference", paragraphs(TOLD_APART), table(*told_apart_rows(subjects, tells=4)))
     body += section("Likelihood", likelihoods(subjects))
     body += section("Again", command(again))
     return document(" and ".join(subject.name for subject in subjects), body, takes=takes,
@@ -73,6 +81,22 @@ def closeness_rows(subjects: Sequence[Subject]) -> tuple[list[str], list[list[st
     near = [subject.music.closeness() for subject in subjects]
     rows = [[module, *("-" if each[module] is None else f"{each[module]:.2f}" for each in near)] for module in modules]
     return [subject.name for subject in subjects], rows
+
+
+def told_apart_rows(subjects: Sequence[Subject], tells: int) -> tuple[list[str], list[list[str]]]:
+    """Return the header and a row for each subject: how often a classifier tells it from the reference, and by what."""
+    header = ["told from the reference", "right", "95 % interval", "shuffled labels", "excerpts", "given away by"]
+    rows = []
+    for subject in subjects:
+        told = subject.told_apart
+        if told is None:
+            rows.append([subject.name, "-", "-", "-", "-", subject.not_told_apart])
+            continue
+        by = ", ".join(f"{name} {'+' if weight > 0 else '-'}" for name, weight in told.tells[:tells])
+        rows.append([subject.name, f"{told.accuracy:.0%}", f"{told.low:.0%} to {told.high:.0%}",
+                     "-" if told.null_low is None else f"{told.null_low:.0%} to {told.null_high:.0%}",
+                     f"{told.pieces} and {told.pieces} of {told.beats:g} beats", by])
+    return header, rows
 
 
 def measures(subjects: Sequence[Subject]) -> str:
@@ -235,7 +259,9 @@ def listing(subjects: Sequence[Subject], reference: Any) -> dict[str, Any]:
             "subjects": [{"name": name, "facts": {row[0]: row[1 + place] for row in rows},
                           "composing_seconds": subject.composing_seconds or None,
                           "likelihood": None if subject.likelihood is None else subject.likelihood.to_json(),
-                          "not_judged": subject.not_judged or None, "music": subject.music.to_json()}
+                          "not_judged": subject.not_judged or None, "music": subject.music.to_json(),
+                          "two_sample": None if subject.told_apart is None else subject.told_apart.to_json(),
+                          "not_told_apart": subject.not_told_apart or None}
                          for place, (name, subject) in enumerate(zip(names, subjects, strict=True))]}
 
 

@@ -1,0 +1,187 @@
+"""`componium infill`: compose some bars of a piece anew."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from componium.cli.choosing import folder_for
+from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperature
+from componium.cli.generate import default_stem
+from componium.cli.harmonize import faults_told, told_settings, words_of
+from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
+from componium.cli.outputs import check_file, check_score_format, out_path, write_piece
+from componium.cli.settings import flag_arguments, load_with, pairs_only
+from componium.cli.show import Progress, counted, new_app, progress_bar, quoted, say
+from componium.music.errors import BadInput
+from componium.music.origin import GENERATED, Origin
+
+app = new_app()
+
+
+@app.command(epilog="""\b
+Examples:
+  componium infill chorale-rnn score.mid --where 3-4 --seed 1 --out i.mid
+  componium infill chorale-rnn score.musicxml --where 3-4,7 --out i.musicxml
+  componium infill chorale-rnn score.mid --where 5 --count 8 --rank harmony --out candidates/
+
+\b
+Bars are numbered from 1, the first full one; a pickup is bar 0. Everything outside them stays as it is: notes with
+their times and loudness, tempo, markers, names. A note that is held into the bars stays too. key=value words are
+arguments of the model; 'componium info MODEL' lists them.""")
+def infill(
+    model: Model,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The score.")],
+    settings: Settings = None,
+    where: Annotated[str, typer.Option(metavar="BARS", show_default=False,
+                                       help="The bars to compose anew, such as 3-4 or 3-4,7.")] = "",
+    seed: Seed = None,
+    temperature: Temperature = None,
+    count: Annotated[int, typer.Option(min=1, help="How many candidates to choose from; with --rank.")] = 1,
+    out: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="The file to write; with --rank, a folder.  [default: FILE-infilled.mid]")] = None,
+    rank: Rank = None,
+    on: On = None,
+    force: Force = False,
+) -> None:
+    """Compose some bars anew: write the piece with new music there, and nothing else changed."""
+    pairs = pairs_only(settings or [], "infill")
+    default_stem(model)
+    if not where.strip():
+        raise BadInput(f"which bars? componium infill {model} {file} --where 3-4")
+    chosen = secrets.randbelow(1_000_000) if seed is None else seed
+    asked = Asked(model, pairs, file, where, chosen, temperature)
+    folder = folder_for(out, f"{file.stem}-candidates", rank=rank, on=on, count=count)
+    if folder is not None and rank is not None:
+        rank_pieces(asked, count, rank, on, folder, force=force)
+        return
+    if count > 1:
+        raise BadInput(f"--count {count} gives several candidates to choose from: add --rank harmony, say")
+    path = out_path(out, f"{file.stem}-infilled.mid")
+    check_score_format(path)
+    check_file(path, force=force)
+    ready = prepare(asked)
+    with progress_bar("composing") as progress:
+        piece, origin = make(ready, progress)
+        write_piece(piece, path, title_of(ready), origin)
+    told = "" if ready.model.deterministic else f" (seed {chosen})"
+    say(f"wrote {path}{told}: {counts_told(ready, piece)}")
+    for line in faults_told(piece, ready.places):
+        say(line)
+    if path.suffix.lower() in (".mid", ".midi"):
+        say(f"listen: componium perform {quoted(path)} --with soundfont")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that decides how bars are composed anew.
+
+    Attributes:
+        model: MODEL.
+        pairs: the ``key=value`` words.
+        file: the score.
+        where: the bars.
+        seed: of the new music.
+        temperature: none = the model's own.
+    """
+
+    model: str
+    pairs: dict[str, str]
+    file: Path
+    where: str
+    seed: int
+    temperature: float | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A loaded model, the score and its passages, the arguments, and the origin of what will be made."""
+
+    asked: Asked
+    model: Any
+    score: Any
+    places: list[Any]
+    arguments: dict[str, Any]
+    origin: Origin
+
+
+def prepare(asked: Asked) -> Ready:
+    """Load the model, read the score and find the bars.
+
+    Raises:
+        BadInput: no such model, it cannot infill, a word belongs to nobody, or the score has no such bars.
+        BadFile: the score cannot be read.
+    """
+    from componium.music.formats import read_score
+    from componium.music.where import passages
+
+    loaded, arguments = load_with(asked.model, asked.pairs, "infill", "infill")
+    score = read_score(asked.file)
+    try:
+        places = passages(score, asked.where)
+    except BadInput as error:
+        raise BadInput(f"{asked.file}: {error}") from None
+    arguments |= flag_arguments(loaded.infill, loaded, temperature=asked.temperature)
+    origin = origin_for(
+        GENERATED, "infill", [used_model(asked.model, loaded)], seed=asked.seed,
+        settings={"where": asked.where, "temperature": asked.temperature, "words": asked.pairs},
+        given=[*model_files(asked.model), given_file("score", asked.file), *given_words(asked.pairs)])
+    where = ",".join(str(place) for place in places)
+    return Ready(asked, loaded, score, places, {**arguments, "where": where}, origin)
+
+
+def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[Any, Origin]:
+    """Return the piece with its new bars, and its origin; the same for the same `Asked`, whoever asks.
+
+    Args:
+        ready: what `prepare` returned.
+        progress: told how far it is.
+        seed: another one than asked for, for several candidates from one model.
+
+    Raises:
+        BadInput: the model cannot do this, or changed something outside the bars.
+    """
+    from componium.music.where import changes_outside
+
+    chosen = ready.asked.seed if seed is None else seed
+    piece = ready.model.infill(ready.score, seed=chosen, progress=progress, **ready.arguments)
+    changed = changes_outside(ready.score, piece, ready.places)
+    if changed:
+        raise BadInput(f"the model {ready.model.name} changed more than bars {ready.arguments['where']}, so nothing "
+                       f"was written; this is a fault of the model ({changed[0]})")
+    return piece, replace(ready.origin, seed=chosen)
+
+
+def counts_told(ready: Ready, piece: Any) -> str:
+    """Return in words what was composed and what was kept."""
+    from componium.music.where import note_counts
+
+    kept = 0
+    for old, new in zip(ready.score.tracks, piece.tracks, strict=True):
+        same = note_counts(old) == note_counts(new)  # such as drums, which stay
+        kept += sum(note_counts(new, () if same else ready.places).values())
+    words = ready.arguments["where"]
+    many = any(letter in words for letter in "-,")
+    return (f"bar{'s' if many else ''} {words} composed ({counted(piece.note_num() - kept, 'note')}), "
+            f"{counted(kept, 'note')} outside untouched")
+
+
+def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: Path, *, force: bool) -> None:
+    """Write candidates, the best first, into a folder with an audition page."""
+    from componium.cli.choosing import Choice, check, choose, stem_of
+
+    choice = Choice("infill", asked.model, f"{stem_of(asked.file.stem)}-infilled", count, measure, on, asked.seed,
+                    folder, words_of("infill", asked), told_settings(asked), force=force)
+    check(choice)
+    ready = prepare(asked)
+    choose(replace(choice, new_from_beats=ready.places[0].start_beats), ready.model,
+           lambda seed, progress: make(ready, progress, seed=seed))
+
+
+def title_of(ready: Ready) -> str:
+    """Return the title of a picture of the piece."""
+    return f"{ready.asked.file.stem}, bars {ready.arguments['where']} anew"

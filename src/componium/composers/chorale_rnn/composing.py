@@ -1,0 +1,306 @@
+"""The ways of composing: new pieces, continuations, harmonisations and new passages, all of them sheets to fill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from componium.composers.chorale_rnn import bachbot, sheets, views
+from componium.composers.chorale_rnn.filling import Filled, Task, Way, fill
+from componium.composers.chorale_rnn.network import ChoraleNetwork
+from componium.composers.chorale_rnn.reading import BachBotReader, GridReader, Reader
+from componium.composers.chorale_rnn.sheets import Sheet
+from componium.composers.chorale_rnn.views import Ints
+from componium.interface import Progress
+from componium.music.constraints import Constraints, Frame
+from componium.music.errors import BadInput
+from componium.music.grid import REST, Grid, from_grid
+from componium.music.keys import Key
+from componium.music.score import VOICE_NAMES, Score, Track, concatenate, key_signature, tempo_bpm
+from componium.music.theory import key_of
+from componium.music.voices import note_arrays, set_notes
+from componium.music.where import filled, passages
+from componium.nn.samplers import Sampling
+from componium.tokens.automata import Automaton, compiled
+from componium.tokens.grid import GridTokens
+
+if TYPE_CHECKING:
+    from componium.composers.chorale_rnn.model import ChoraleRNN
+
+MOST_BARS = 1000
+DEFAULT_TEMPO_BPM = 80.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What all ways of composing have in common; see `ChoraleRNN.generate` for the meanings."""
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    typical_p: float = 1.0
+    repetition: float = 1.0
+    method: str = "sample"
+    candidates: int = 1
+    rests: bool = False
+    parallels: bool = False
+    constraints: Path | None = None
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Wish:
+        """Take from the arguments of an ability what belongs here."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in arguments.items() if name in names})
+
+    def way(self, model: ChoraleRNN) -> Way:
+        """Return how to fill; raises `BadInput` for values out of range."""
+        sampling = Sampling(self.temperature, self.top_k, self.top_p, self.typical_p, self.repetition)
+        return Way(self.method, self.candidates, self.parallels, sampling, model.config.steps_per_beat)
+
+    def rules(self) -> Constraints:
+        """Return the rules of the constraint file."""
+        return Constraints() if self.constraints is None else Constraints.read(self.constraints)
+
+
+# filling
+
+def fill_sheets(model: ChoraleRNN, asked: Sequence[Sheet], seeds: Sequence[int], wish: Wish,
+                progress: Progress) -> list[tuple[Grid, Filled]]:
+    """Return the filled grids; sheets that are one object are looked at together."""
+    rules, way = wish.rules(), wish.way(model)
+    automata = {id(sheet): automaton_of(model, sheet, rules) for sheet in asked}
+    marks = {id(sheet): marks_of(model, sheet.grid) for sheet in asked}
+    known = {id(sheet): known_of(model, sheet) for sheet in asked}
+    tasks = [Task(automata[id(sheet)], marks[id(sheet)], _marked(sheet.grid), seed, known[id(sheet)])
+             for sheet, seed in zip(asked, seeds, strict=True)]
+    done = fill(tasks, lambda places, held: reader_of(model, places, held), model.config.voices, way, progress)
+    return [(model.tokens.decode(each.symbols, like=replace(sheet.grid, ties_known=True)
+                                 if not sheet.grid.ties_known else sheet.grid), each)
+            for sheet, each in zip(asked, done, strict=True)]
+
+
+def automaton_of(model: ChoraleRNN, sheet: Sheet, rules: Constraints) -> Automaton:
+    """Return what tells of each cell what it may be."""
+    grid = sheet.grid
+    frame = Frame(len(sheet), model.config.voices, grid.steps_per_beat, grid.numerator, grid.denominator,
+                  grid.pickup_steps)
+    return compiled(rules, frame, lowest=model.config.lowest, highest=model.config.highest, fixed=sheet.fixed,
+                    possible=sheet.possible)
+
+
+def marks_of(model: ChoraleRNN, grid: Grid) -> Ints:
+    """Return the marks of a grid that the model is told."""
+    told = model.config.marks
+    return views.marks_of(grid, meter=told, fermatas=told, end=told)
+
+
+def _marked(grid: Grid) -> np.ndarray:
+    """Return which steps belong to a chord with a fermata: it lasts a beat here."""
+    marked = np.zeros(len(grid), bool)
+    for step in grid.fermatas:
+        marked[step:step + grid.steps_per_beat] = True
+    return marked
+
+
+def known_of(model: ChoraleRNN, sheet: Sheet) -> Ints:
+    """Return the pitches, from 0, of the voices that are given in full; -1 elsewhere."""
+    whole = (sheet.fixed != sheets.OPEN).all(axis=0)
+    sounding = sheet.grid.pitches.astype(np.int64)
+    count = model.config.highest - model.config.lowest + 1
+    return np.where(whole, np.where(sounding == REST, count, sounding - model.config.lowest), -1)
+
+
+def reader_of(model: ChoraleRNN, marks: Ints, fermatas: np.ndarray) -> Reader:
+    """Return a reader of the model's network for so many rows."""
+    network = model.network.eval()
+    if isinstance(network, ChoraleNetwork):
+        return GridReader(network, marks, joined=not model.learned.ties)
+    assert isinstance(network, bachbot.BachBotNetwork)
+    pitches = model.config.highest - model.config.lowest + 1
+    return BachBotReader(network, fermatas, pitches, model.config.voices)
+
+
+# new pieces
+
+def new_pieces(model: ChoraleRNN, seeds: Sequence[int], wish: Wish, progress: Progress, *, bars: int,
+               key: str | None, meter: str | None, phrase_bars: int, tempo: float | None) -> list[Score]:
+    """Compose new pieces side by side."""
+    check_length(bars, phrase_bars)
+    if tempo is not None and not 5 <= tempo <= 500:
+        raise BadInput(f"tempo_bpm={tempo}: the tempo has to be between 5 and 500 quarter notes a minute")
+    wanted = None if key is None else parse_key(key)
+    asked_meter = model.learned.meter if meter is None else parse_meter(meter)
+    sheet = sheets.empty_sheet(model.tokens, model.learned, bars=bars, meter=asked_meter, rests=wish.rests)
+    sheet = sheets.with_fermatas(sheet, model.learned, phrase_bars=phrase_bars)
+    normalised = model.config.encoding == "bachbot"
+    if wanted is not None:
+        home = Key.parse("A minor" if wanted.is_minor else "C major") if normalised else wanted
+        sheet = sheets.in_key(sheet, home, model.tokens)
+    composed = fill_sheets(model, [sheet] * len(seeds), seeds, wish, progress)
+    pieces = []
+    for (grid, _), seed in zip(composed, seeds, strict=True):
+        if normalised:
+            grid = bachbot.transposed(grid, semitones_from_c(wanted, seed))
+        score = from_grid(grid, tempo_bpm=tempo or DEFAULT_TEMPO_BPM, names=names_of(model))
+        pieces.append(signed(score, wanted))
+    return pieces
+
+
+def semitones_from_c(key: Key | None, seed: int) -> int:
+    """Return the transposition from C major or A minor to a key; without a key the seed draws one nearby."""
+    if key is None:
+        return int(np.random.default_rng([seed, 7]).integers(-3, 4))
+    return -bachbot.semitones_to_c(key)
+
+
+def signed(score: Score, key: Key | None) -> Score:
+    """Return the score with the key signature of a key, or of the one that is heard in it."""
+    heard = key or key_of(score)[0]
+    score.key_signatures.append(key_signature(heard))
+    return score
+
+
+# going on
+
+def continued(model: ChoraleRNN, score: Score, seed: int, wish: Wish, progress: Progress, *, bars: int | None,
+              total_bars: int | None, phrase_bars: int) -> Score:
+    """Return a score followed by new music: ``bars`` more, or so many that it has ``total_bars`` in all."""
+    check_length(bars if bars is not None else total_bars or 1, phrase_bars)
+    grid, shift = heard(model, score)
+    length = sheets.bar_steps(grid.numerator, grid.denominator, grid.steps_per_beat)
+    whole = -(-(len(grid) - grid.pickup_steps) // length)
+    steps = grid.pickup_steps + (whole + bars if bars is not None else total_bars or 1) * length
+    if len(grid) >= steps:
+        raise BadInput(f"the prompt is {len(grid) / length:.1f} bars long and the whole piece is to have {total_bars} "
+                       "bars; ask for more bars")
+    start = len(grid)
+    sheet = sheets.sheet_after(grid, model.tokens, model.learned, steps=steps, rests=wish.rests)
+    sheet = sheets.with_fermatas(sheet, model.learned, phrase_bars=phrase_bars, from_step=start)
+    (done, _), = fill_sheets(model, [sheet], [seed], wish, progress)
+    new = replace(done, pitches=done.pitches[start:], held=done.held[start:], pickup_steps=0, key=None,
+                  fermatas=tuple(step - start for step in done.fermatas if step >= start))
+    written = from_grid(bachbot.transposed(new, -shift), tempo_bpm=tempo_bpm(score), names=names_of(model))
+    return joined(score, grid, written, start / grid.steps_per_beat)
+
+
+def joined(score: Score, grid: Grid, written: Score, at_beats: float) -> Score:
+    """Return a score followed by another, each new voice in the track where that voice was."""
+    kept = score.copy()
+    for voice, track in enumerate(written.tracks):
+        place = sheets.track_of_voice(score, grid, voice)
+        if place is not None:
+            track.name = kept.tracks[place].name
+            track.program = kept.tracks[place].program
+    written.tracks = type(written.tracks)([track for track in written.tracks if len(track.notes)])
+    written.time_signatures.clear()
+    return concatenate(kept, written, at_beats)
+
+
+# harmonising
+
+def harmonized(model: ChoraleRNN, scores: Sequence[Score], given: str, seeds: Sequence[int], wish: Wish,
+               progress: Progress) -> list[Score]:
+    """Return scores with the voices that they lack."""
+    asked, told = [], []
+    for score in scores:
+        named, voices = sheets.given_voices(score, given, names_of(model))
+        grid, shift = heard(model, named)
+        voices = voices or [v for v in range(model.config.voices) if (grid.pitches[:, v] != REST).any()]
+        if len(voices) == model.config.voices:
+            raise BadInput("all voices are there already: leave out those that are to be composed")
+        asked.append(sheets.sheet_beside(grid, voices, model.tokens, model.learned, rests=wish.rests))
+        told.append((score, voices, shift))
+    composed = fill_sheets(model, asked, seeds, wish, progress)
+    return [beside(score, bachbot.transposed(grid, -shift), voices, names_of(model))
+            for (score, voices, shift), (grid, _) in zip(told, composed, strict=True)]
+
+
+def beside(score: Score, grid: Grid, given: Sequence[int], names: Sequence[str]) -> Score:
+    """Return a score with new tracks for the voices that were not given, in the order of the voices."""
+    written, result = from_grid(grid, names=names), score.copy()
+    full = [track for track in score.tracks if len(track.notes) and not track.is_drum]
+    loudness = int(np.median(np.concatenate([note_arrays(track)["velocity"] for track in full])))
+    pitched = sheets.high_to_low(score, [p for p, t in enumerate(score.tracks) if len(t.notes) and not t.is_drum])
+    tracks: list[Track] = []
+    for voice, new in enumerate(written.tracks):
+        if voice in given:
+            if pitched:
+                tracks.append(result.tracks[pitched.pop(0)])
+            continue
+        notes = note_arrays(new)
+        set_notes(new, notes | {"velocity": np.full(len(notes["time"]), loudness)})
+        new.program = full[0].program
+        tracks.append(new)
+    others = [track for place, track in enumerate(result.tracks)
+              if place in pitched or not len(track.notes) or track.is_drum]
+    result.tracks = type(result.tracks)([*tracks, *(track for track in others if len(track.notes) or track.name)])
+    return result
+
+
+# new passages
+
+def infilled(model: ChoraleRNN, score: Score, where: str, seed: int, wish: Wish, progress: Progress) -> Score:
+    """Return a score with new music in some bars."""
+    places = passages(score, where)
+    grid, shift = heard(model, score)
+    sheet = sheets.sheet_around(grid, places, model.tokens, model.learned, rests=wish.rests)
+    (done, _), = fill_sheets(model, [sheet], [seed], wish, progress)
+    written = from_grid(bachbot.transposed(done, -shift), names=names_of(model))
+    new = score.copy()
+    for track in new.tracks:
+        track.notes.clear()
+    for voice, track in enumerate(written.tracks):
+        place = sheets.track_of_voice(score, grid, voice)
+        if place is not None and len(track.notes):
+            notes = note_arrays(track)
+            old = note_arrays(score.tracks[place])["velocity"]
+            set_notes(track, notes | {"velocity": np.full(len(notes["time"]), int(np.median(old)))})
+            new.tracks[place].notes.extend(track.notes)
+    return filled(score, new, places)
+
+
+# what all of them need
+
+def heard(model: ChoraleRNN, score: Score) -> tuple[Grid, int]:
+    """Return a score on the model's grid, and by how many semitones it was moved (encoding=bachbot only)."""
+    if model.config.encoding != "bachbot":
+        return sheets.grid_of(score, model.tokens), 0
+    wide = GridTokens(model.config.voices, 0, 127, model.config.steps_per_beat)
+    moved, shift = bachbot.in_c(sheets.grid_of(score, wide), key_of(score)[0], model.tokens)
+    model.tokens.encode(moved)
+    return moved, shift
+
+
+def names_of(model: ChoraleRNN) -> tuple[str, ...]:
+    """Return the names of the tracks."""
+    count = model.config.voices
+    return VOICE_NAMES if count == len(VOICE_NAMES) else tuple(f"Voice {voice + 1}" for voice in range(count))
+
+
+def check_length(bars: int, phrase_bars: int) -> None:
+    """Raise `BadInput` for lengths that cannot be composed."""
+    if not 1 <= bars <= MOST_BARS:
+        raise BadInput(f"bars={bars}: between 1 and {MOST_BARS} bars can be composed")
+    if phrase_bars < 0:
+        raise BadInput(f"phrase_bars={phrase_bars}: a phrase has one bar or more (0 = one long phrase)")
+
+
+def parse_key(text: str) -> Key:
+    """Return a major or minor key."""
+    key = Key.parse(text)
+    if key.mode not in ("major", "minor"):
+        raise BadInput(f"key={text}: give a major or minor key, such as 'G major' or 'G minor'")
+    return key
+
+
+def parse_meter(text: str) -> tuple[int, int]:
+    """Return numerator and denominator of a meter as it is written, such as 3/4."""
+    top, line, bottom = text.partition("/")
+    if not line or not top.isdecimal() or not bottom.isdecimal() or not 1 <= int(top) <= 32 or \
+            int(bottom) not in (1, 2, 4, 8, 16):
+        raise BadInput(f"meter={text}: a meter is written like 4/4, 3/4 or 6/8")
+    return int(top), int(bottom)

@@ -1,0 +1,262 @@
+"""Filling the open cells of grids: one cell after another, under what is given and what is allowed.
+
+Every way of composing is this: nothing given (a new piece), the beginning given (a continuation), some voices given
+(a harmonisation), everything but a passage given (an infill). Several versions of each piece may grow side by side.
+Their weights say how well they foresaw what was given; from time to time the better ones take the place of the worse
+(a particle filter: Gordon, Salmond and Smith 1993; Del Moral 1996), and of those that are left the likeliest is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from componium.composers.chorale_rnn.leading import parallels
+from componium.composers.chorale_rnn.reading import Reader
+from componium.composers.chorale_rnn.views import Ints
+from componium.interface import Progress
+from componium.music.errors import BadInput
+from componium.nn.samplers import Sampling, Uniforms, beam, draw, effective_size, resample, shaped, taken
+from componium.tokens.automata import Automaton
+from componium.tokens.grid import FIRST_PITCH
+
+METHODS = ("sample", "greedy", "beam")
+RECENT_NOTES = 4
+"""How many of a voice's last notes `Sampling.repetition` makes less likely."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece to fill.
+
+    Attributes:
+        automaton: tells what each cell may be; given cells have one choice.
+        marks: [steps, marks] of the places.
+        fermatas: [steps] bool, the steps that have a fermata.
+        seed: of its random numbers.
+        known: [steps, voices] pitches, from 0, of voices that are given from beginning to end; -1 elsewhere.
+    """
+
+    automaton: Automaton
+    marks: Ints
+    fermatas: np.ndarray
+    seed: int
+    known: Ints
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A filled piece.
+
+    Attributes:
+        symbols: [steps, voices].
+        log_probabilities: [steps, voices] of each symbol, in nats, before any shaping.
+    """
+
+    symbols: Ints
+    log_probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to fill: by which method, with how many versions of each piece, how to draw, whether parallels may be."""
+
+    method: str = "sample"
+    candidates: int = 1
+    parallels: bool = True
+    sampling: Sampling = field(default_factory=Sampling)
+    beat_steps: int = 4
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise BadInput(f"method={self.method}: the method is one of {', '.join(METHODS)}")
+        if not 1 <= self.candidates <= 512:
+            raise BadInput(f"candidates={self.candidates}: between 1 and 512 versions can be weighed")
+
+
+class Filling:
+    """The versions of several pieces while they are being filled.
+
+    Args:
+        tasks: the pieces; of those of other lengths the longest counts, what lies beyond a piece's end is free.
+        reader: with ``len(tasks) * way.candidates`` rows, those of one piece one after another.
+        voices: how many voices.
+        way: how to fill.
+    """
+
+    def __init__(self, tasks: Sequence[Task], reader: Reader, voices: int, way: Way) -> None:
+        self.tasks, self.reader, self.voices, self.way = tasks, reader, voices, way
+        self.versions = 1 if way.method == "greedy" else way.candidates
+        self.lengths = np.array([len(task.marks) for task in tasks])
+        self.groups = _alike(tasks, self.versions)
+        self.states = [automaton.start(len(rows)) for automaton, rows, _ in self.groups]
+        self.score = torch.zeros(len(tasks), self.versions, dtype=torch.float64)
+        if way.method == "beam":
+            self.score[:, 1:] = -torch.inf
+        self.weight = torch.zeros_like(self.score)
+        seeds = [[task.seed, version] for task in tasks for version in range(self.versions)]
+        self.uniforms = Uniforms(seeds) if way.method == "sample" else None  # type: ignore[arg-type]
+        self.choices = Uniforms([[task.seed, self.versions] for task in tasks])  # type: ignore[arg-type]
+        steps = int(self.lengths.max())
+        known = [np.pad(task.known, ((0, steps - len(task.known)), (0, 0)), constant_values=-1) for task in tasks]
+        self.known = torch.from_numpy(np.repeat(np.stack(known), self.versions, 0))
+        self.recent = torch.full((voices, len(seeds), RECENT_NOTES), -1, dtype=torch.int64)
+        self.history: list[tuple[Tensor | None, Tensor, Tensor]] = []
+
+    def run(self, progress: Progress) -> list[Filled]:
+        """Fill everything."""
+        steps = int(self.lengths.max())
+        with torch.inference_mode():
+            for step in range(steps):
+                if step % self.way.beat_steps == 0:
+                    progress(step / steps, "composing")
+                    self._resample()
+                self.reader.step(step)
+                for voice in range(self.voices):
+                    self._cell(step, voice)
+        progress(1.0, "composed")
+        return self._chosen()
+
+    def _cell(self, step: int, voice: int) -> None:
+        chances = self.reader.chances(voice).cpu().double()
+        allowed = self._allowed(step, voice, chances.shape)
+        if not self.way.parallels and step:
+            allowed = self._led(step, voice, allowed)
+        parents = None
+        if self.way.method == "beam":
+            live = torch.from_numpy(np.repeat(step < self.lengths, self.versions))[:, None]
+            scored = chances.masked_fill(~allowed, -torch.inf)
+            ended = torch.full_like(scored, -torch.inf)
+            ended[:, 1] = 0.0  # beyond its end a piece rests, which costs nothing
+            scored = torch.where(live, scored, ended)
+            parents, symbols = self._beam(scored)
+            chances, symbols = chances[parents], symbols
+            self.reader.reorder(parents.to(self.reader.device))
+            self._reorder_states(parents)
+        else:
+            sampling = Sampling(0.0) if self.way.method == "greedy" else self.way.sampling
+            recent = self.recent[voice] if sampling.repetition != 1.0 else None
+            formed = shaped(chances, allowed, sampling, recent=recent)
+            symbols = formed.argmax(-1) if self.uniforms is None else draw(formed, self.uniforms.next())
+        told = taken(chances, symbols)
+        inside = torch.from_numpy(step < self.lengths)[:, None]
+        if parents is None:
+            self.score += torch.where(inside, told.view(self.score.shape), 0.0)
+            open_mass = chances.masked_fill(~allowed, -torch.inf).logsumexp(-1)
+            self.weight += torch.where(inside, open_mass.view(self.score.shape), 0.0)
+        self.reader.write(voice, symbols.to(self.reader.device))
+        self._advance(step, voice, symbols)
+        self.history.append((parents, symbols, told))
+
+    def _beam(self, scored: Tensor) -> tuple[Tensor, Tensor]:
+        """Return which row each goes on from, and its symbol; the scores are those of the best."""
+        shape = (len(self.tasks), self.versions, -1)
+        parents, symbols, self.score = beam(scored.view(shape), self.score)
+        self.score = self.score.clamp(min=-1e12)  # versions that are not there yet stay far behind
+        base = torch.arange(len(self.tasks))[:, None] * self.versions
+        dead = self.score <= -1e11
+        best = symbols[:, :1].expand_as(symbols)
+        parents = torch.where(dead, parents[:, :1].expand_as(parents), parents)
+        return (parents + base).flatten(), torch.where(dead, best, symbols).flatten()
+
+    def _resample(self) -> None:
+        """Let the versions that foresaw best what was given take the place of the others, where they differ much."""
+        if self.way.method != "sample" or self.versions == 1 or not bool(self.weight.any()):
+            return
+        uniforms = self.choices.next()
+        poor = effective_size(self.weight) < self.versions / 2
+        if not bool(poor.any()):
+            return
+        same = torch.arange(self.versions).expand(len(self.tasks), -1)
+        parents = torch.where(poor[:, None], resample(self.weight, uniforms), same)
+        self.score = self.score.gather(1, parents)
+        self.weight = torch.where(poor[:, None], 0.0, self.weight)
+        rows = (parents + torch.arange(len(self.tasks))[:, None] * self.versions).flatten()
+        self.reader.reorder(rows.to(self.reader.device))
+        self._reorder_states(rows)
+        self.history.append((rows, torch.empty(0), torch.empty(0)))
+
+    # what is allowed
+
+    def _allowed(self, step: int, voice: int, shape: torch.Size) -> Tensor:
+        """Return what the cell may be in each row; beyond the end of a piece anything."""
+        allowed = np.ones(shape, dtype=np.bool_)
+        for (automaton, rows, length), states in zip(self.groups, self.states, strict=True):
+            if step < length:
+                allowed[rows] = automaton.allowed(step, voice, states)
+        return torch.from_numpy(allowed)
+
+    def _led(self, step: int, voice: int, allowed: Tensor) -> Tensor:
+        """Take away what would make parallels, where something is left."""
+        before, now = self.reader.before.cpu(), self.reader.now.cpu().clone()
+        now[:, voice:] = self.known[:, step, voice:]
+        kept = allowed & ~parallels(voice, before, now, allowed.shape[-1] - FIRST_PITCH)
+        return torch.where(kept.any(-1, keepdim=True), kept, allowed)
+
+    def _advance(self, step: int, voice: int, symbols: Tensor) -> None:
+        chosen = symbols.numpy()
+        for number, (automaton, rows, length) in enumerate(self.groups):
+            if step < length:
+                self.states[number] = automaton.advance(step, voice, self.states[number], chosen[rows])
+        if self.way.sampling.repetition != 1.0:
+            old = self.recent[voice]
+            moved = torch.cat([old[:, 1:], symbols[:, None]], 1)
+            self.recent[voice] = torch.where((symbols >= FIRST_PITCH)[:, None], moved, old)
+
+    def _reorder_states(self, parents: Tensor) -> None:
+        rows_of = parents.numpy()
+        for number, (_, rows, _) in enumerate(self.groups):
+            place = {row: index for index, row in enumerate(rows.tolist())}
+            self.states[number] = self.states[number][[place[row] for row in rows_of[rows].tolist()]]
+        self.recent = self.recent[:, parents]
+
+    # the end
+
+    def _chosen(self) -> list[Filled]:
+        """Return the likeliest version of each piece, followed back through its ancestors."""
+        rows = self.score.argmax(1) + torch.arange(len(self.tasks)) * self.versions
+        symbols, told = [], []
+        for parents, chosen, nats in reversed(self.history):
+            if len(chosen):
+                symbols.append(chosen[rows].numpy())
+                told.append(nats[rows].numpy())
+            if parents is not None:
+                rows = parents[rows]
+        cells = np.stack(symbols[::-1], 1).reshape(len(self.tasks), -1, self.voices)
+        nats = np.stack(told[::-1], 1).reshape(cells.shape)
+        return [Filled(cells[k, :n].astype(np.int64), nats[k, :n]) for k, n in enumerate(self.lengths)]
+
+
+def _alike(tasks: Sequence[Task], versions: int) -> list[tuple[Automaton, np.ndarray, int]]:
+    """Return each automaton with its rows and its length: tasks that share one are asked about together."""
+    numbers: dict[int, list[int]] = {}
+    for number, task in enumerate(tasks):
+        numbers.setdefault(id(task.automaton), []).append(number)
+    return [(tasks[those[0]].automaton, np.concatenate([np.arange(versions) + n * versions for n in those]),
+             len(tasks[those[0]].marks)) for those in numbers.values()]
+
+
+ReaderMaker = Callable[[Ints, np.ndarray], Reader]
+"""Makes a reader of marks [rows, T, marks] and fermatas [rows, T]."""
+
+
+def fill(tasks: Sequence[Task], make_reader: ReaderMaker, voices: int, way: Way, progress: Progress) -> list[Filled]:
+    """Fill the open cells of several pieces together.
+
+    Args:
+        tasks: the pieces.
+        make_reader: see `ReaderMaker`.
+        voices: how many voices.
+        way: how to fill.
+        progress: told how far it is.
+    """
+    steps = max(len(task.marks) for task in tasks)
+    versions = 1 if way.method == "greedy" else way.candidates
+    marks = np.stack([np.pad(task.marks, ((0, steps - len(task.marks)), (0, 0)), mode="edge") for task in tasks])
+    fermatas = np.stack([np.pad(task.fermatas, (0, steps - len(task.fermatas))) for task in tasks])
+    reader = make_reader(np.repeat(marks, versions, 0), np.repeat(fermatas, versions, 0))
+    return Filling(tasks, reader, voices, way).run(progress)

@@ -1,0 +1,269 @@
+"""Sheets: grids in which some cells are given and the others are to be filled, for every way of composing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from componium.composers.chorale_rnn.corpus import Learned
+from componium.composers.chorale_rnn.views import Ints
+from componium.music.errors import BadInput
+from componium.music.grid import REST as SILENT_CELL
+from componium.music.grid import Grid, to_grid
+from componium.music.keys import Key
+from componium.music.score import Score, Track, check_meter, note_arrays
+from componium.music.voices import voice_rank
+from componium.music.where import Passage
+from componium.tokens.grid import FIRST_PITCH, HOLD, REST, GridTokens
+
+OPEN = -1
+"""A cell that is to be filled."""
+AFTER_BEATS = 8
+"""How much of what follows a new passage is foreseen, so that the versions that lead there are found."""
+OFF_GRID = 0.26
+"""Share of a step that a note may lie beside the grid, as played music does."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A grid to fill.
+
+    Attributes:
+        grid: tells length, meter, pickup, fermatas and, where they are given, cells.
+        fixed: [steps, voices] symbols of the given cells, `OPEN` elsewhere.
+        possible: [steps, voices, S] bool, what an open cell may become.
+    """
+
+    grid: Grid
+    fixed: Ints
+    possible: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.fixed)
+
+    def cut(self, steps: int) -> Sheet:
+        """Return its beginning."""
+        if steps >= len(self):
+            return self
+        return Sheet(shortened(self.grid, steps), self.fixed[:steps], self.possible[:steps])
+
+
+def shortened(grid: Grid, steps: int) -> Grid:
+    """Return the first steps of a grid."""
+    return replace(grid, pitches=grid.pitches[:steps], held=grid.held[:steps],
+                   fermatas=tuple(step for step in grid.fermatas if step < steps))
+
+
+def lengthened(grid: Grid, steps: int) -> Grid:
+    """Return a grid with rests after it, ``steps`` long in all."""
+    missing = steps - len(grid)
+    pitches = np.pad(grid.pitches, ((0, missing), (0, 0)), constant_values=SILENT_CELL)
+    return replace(grid, pitches=pitches, held=np.pad(grid.held, ((0, missing), (0, 0))))
+
+
+def bar_steps(numerator: int, denominator: int, steps_per_beat: int) -> int:
+    """Return the steps of a bar; raises `BadInput` for a meter that the grid cannot hold."""
+    check_meter(numerator, denominator)
+    steps, left = divmod(numerator * 4 * steps_per_beat, denominator)
+    if left or not steps:
+        raise BadInput(f"a bar of {numerator}/{denominator} does not fit a grid of {steps_per_beat} steps a quarter "
+                       "note; choose another meter, or train with more steps_per_beat")
+    return steps
+
+
+def choices(tokens: GridTokens, learned: Learned, steps: int, *, rests: bool) -> npt.NDArray[np.bool_]:
+    """Return what open cells may be: [steps, voices, S]; each voice keeps to the range that it was learned in."""
+    pitch = np.arange(tokens.size) - FIRST_PITCH + tokens.lowest
+    low, high = learned.ranges[:, :1], learned.ranges[:, 1:]
+    table = (pitch >= low) & (pitch <= high)
+    table[:, HOLD], table[:, REST] = True, rests
+    return np.repeat(table[None], steps, axis=0)
+
+
+def empty_sheet(tokens: GridTokens, learned: Learned, *, bars: int, meter: tuple[int, int], rests: bool) -> Sheet:
+    """Return a sheet with nothing on it."""
+    steps = bars * bar_steps(*meter, tokens.steps_per_beat)
+    shape = (steps, tokens.voices)
+    grid = Grid(np.full(shape, SILENT_CELL, np.int16), np.zeros(shape, bool), tokens.steps_per_beat, *meter)
+    return Sheet(grid, np.full(shape, OPEN, np.int64), choices(tokens, learned, steps, rests=rests))
+
+
+def sheet_after(grid: Grid, tokens: GridTokens, learned: Learned, *, steps: int, rests: bool) -> Sheet:
+    """Return a sheet that begins with a grid, ``steps`` long in all; the first new notes are struck anew."""
+    fixed = np.full((steps, tokens.voices), OPEN, np.int64)
+    fixed[:len(grid)] = tokens.encode(grid)
+    possible = choices(tokens, learned, steps, rests=rests)
+    possible[len(grid), :, HOLD] = False
+    resting = (grid.pitches == SILENT_CELL).all(axis=0)  # a voice that is silent all along stays so
+    possible[len(grid):, resting] = False
+    possible[len(grid):, resting, REST] = True
+    return Sheet(lengthened(grid, steps), fixed, possible)
+
+
+def sheet_beside(grid: Grid, given: Sequence[int], tokens: GridTokens, learned: Learned, *, rests: bool) -> Sheet:
+    """Return a sheet that has some voices of a grid."""
+    fixed = np.full(grid.pitches.shape, OPEN, np.int64)
+    fixed[:, list(given)] = tokens.encode(grid)[:, list(given)]
+    return Sheet(grid, fixed, choices(tokens, learned, len(grid), rests=rests))
+
+
+def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, learned: Learned, *,
+                 rests: bool) -> Sheet:
+    """Return a sheet that has all of a grid but some passages.
+
+    A note that is held into a passage stays; where one is held out of it, the new music may be held just as far.
+    """
+    symbols = tokens.encode(grid).astype(np.int64)
+    spb, fixed = tokens.steps_per_beat, symbols.copy()
+    possible = choices(tokens, learned, len(grid), rests=rests)
+    resting = (grid.pitches == SILENT_CELL).all(axis=0)
+    last = 0
+    for place in places:
+        first, after = round(place.start_beats * spb), min(round(place.end_beats * spb), len(grid))
+        fixed[first:after] = OPEN
+        for voice in range(tokens.voices):
+            held = first
+            while held < after and symbols[held, voice] == HOLD:
+                held += 1
+            fixed[first:held, voice] = HOLD
+            tail = after
+            while tail < len(grid) and symbols[tail, voice] == HOLD:
+                tail += 1
+            if held < after:  # the tail belongs to a note that goes: it may be held, or end
+                fixed[after:tail, voice] = OPEN
+                possible[after:tail, voice] = False
+                possible[after:tail, voice, HOLD] = possible[after:tail, voice, REST] = True
+        fixed[first:after, resting] = REST
+        last = after
+    return Sheet(grid, fixed, possible).cut(last + AFTER_BEATS * spb)
+
+
+def in_key(sheet: Sheet, key: Key, tokens: GridTokens) -> Sheet:
+    """Return a sheet whose first and last chords are the tonic's, with the root in the lowest voice."""
+    tonic = key.tonic_pitch_class
+    third = (tonic + (3 if key.is_minor else 4)) % 12
+    symbols = np.arange(tokens.size)
+    classes = (symbols - FIRST_PITCH + tokens.lowest) % 12
+    onset, possible = symbols >= FIRST_PITCH, sheet.possible.copy()
+    at_end = sheet.grid.fermatas[-1] if sheet.grid.fermatas else len(sheet) - min(len(sheet), tokens.steps_per_beat)
+    for step, thirds in ((0, {third}), (at_end, {third, (tonic + 4) % 12})):
+        chord = onset & np.isin(classes, [tonic, (tonic + 7) % 12, *thirds])
+        for voice in range(tokens.voices):
+            lowest = voice == tokens.voices - 1
+            possible[step, voice] &= onset & (classes == tonic) if lowest else chord
+    possible[at_end + 1:, :, FIRST_PITCH:] = False
+    return Sheet(sheet.grid, sheet.fixed, possible)
+
+
+def with_fermatas(sheet: Sheet, learned: Learned, *, phrase_bars: int, from_step: int = 0) -> Sheet:
+    """Return a sheet with a fermata at the end of every ``phrase_bars`` bars and of the piece, if the corpus has them.
+
+    Args:
+        sheet: the sheet.
+        learned: tells on which beat they mostly stand.
+        phrase_bars: bars a phrase; 0 for one long phrase.
+        from_step: the first open step; earlier ones keep their own.
+    """
+    grid = sheet.grid
+    meter, length = (grid.numerator, grid.denominator), bar_steps(grid.numerator, grid.denominator, grid.steps_per_beat)
+    inner, final = learned.fermata_beat(meter, at_end=False), learned.fermata_beat(meter, at_end=True)
+    if final is None or inner is None:
+        return sheet
+    first = -(-(from_step - grid.pickup_steps) // length)  # whole bars before the new music
+    bars = -(-(len(sheet) - grid.pickup_steps) // length)
+    last = grid.pickup_steps + (bars - 1) * length + final * grid.steps_per_beat
+    steps = [step for step in grid.fermatas if step < from_step]
+    if phrase_bars:
+        ends = range(first + phrase_bars - 1, bars - 1, phrase_bars)
+        steps += [grid.pickup_steps + bar * length + inner * grid.steps_per_beat for bar in ends]
+    fermatas = sorted({step for step in [*steps, last] if 0 <= step < len(sheet)})
+    return Sheet(replace(grid, fermatas=tuple(fermatas)), sheet.fixed, sheet.possible)
+
+
+# reading scores
+
+def grid_of(score: Score, tokens: GridTokens) -> Grid:
+    """Return a score on the model's grid.
+
+    Raises:
+        BadInput: it is empty, has only drums, too many voices, notes beside the grid, or pitches outside of it.
+    """
+    pitched = [track for track in score.tracks if len(track.notes) and not track.is_drum]
+    if not pitched:
+        drums = any(len(track.notes) for track in score.tracks)
+        raise BadInput("the score has only drums, and no notes with a pitch" if drums else "the score has no notes")
+    for track in pitched:
+        check_on_grid(track, tokens.steps_per_beat)
+    grid = to_grid(score, steps_per_beat=tokens.steps_per_beat, voice_count=tokens.voices)
+    bar_steps(grid.numerator, grid.denominator, grid.steps_per_beat)
+    tokens.encode(grid)
+    return grid
+
+
+def check_on_grid(track: Track, steps_per_beat: int) -> None:
+    """Raise `BadInput` where a track has notes that begin beside the grid, such as triplets on a grid of 16ths."""
+    starts = note_arrays(track)["time"].astype(np.float64) * steps_per_beat
+    beside = np.abs(starts - np.round(starts)) > OFF_GRID
+    if not beside.any():
+        return
+    beat = float(starts[beside][0]) / steps_per_beat
+    finer = "12" if steps_per_beat < 12 else "24"
+    raise BadInput(f"{int(beside.sum())} of {len(starts)} notes begin beside the grid of {steps_per_beat} steps a "
+                   f"beat, the first at beat {beat:.2f}: quantise the score, or train with steps_per_beat={finer}, "
+                   "which holds triplets")
+
+
+def given_voices(score: Score, given: str, names: Sequence[str]) -> tuple[Score, list[int]]:
+    """Return the score with its tracks named as the voices that they are, and which these are, ascending.
+
+    Args:
+        score: the given voices.
+        given: ``"auto"``: by the tracks' names, otherwise from the top; or names with commas, one a track.
+        names: the voices' names, high to low.
+
+    Raises:
+        BadInput: no such voice, or another number of them than the score has.
+    """
+    full = [place for place, track in enumerate(score.tracks) if len(track.notes) and not track.is_drum]
+    if given.strip().lower() != "auto":
+        known = [name.lower() for name in names]
+        asked = [word.strip().lower() for word in given.split(",")]
+        wrong = [word for word in asked if word not in known]
+        if wrong or len(set(asked)) < len(asked):
+            raise BadInput(f"given={given}: name each voice once, of {', '.join(known)}, or write auto")
+        if len(asked) != len(full):
+            raise BadInput(f"given={given} names {len(asked)} of the voices, and the score has {len(full)} tracks with "
+                           "notes")
+        score = score.copy()
+        found = sorted(known.index(word) for word in asked)
+        order = high_to_low(score, full) if any(voice_rank(score.tracks[p].name) is None for p in full) else \
+            sorted(full, key=lambda place: voice_rank(score.tracks[place].name) or 0)
+        for place, voice in zip(order, found, strict=True):
+            score.tracks[place].name = names[voice]
+        return score, found
+    return score, []
+
+
+def high_to_low(score: Score, places: Sequence[int]) -> list[int]:
+    """Return tracks ordered by their mean pitch, the highest first."""
+    return sorted(places, key=lambda place: -float(np.mean(note_arrays(score.tracks[place])["pitch"])))
+
+
+def track_of_voice(score: Score, grid: Grid, voice: int) -> int | None:
+    """Return the track that most of a voice's notes stand in; None for a silent voice."""
+    onsets = np.flatnonzero(~grid.held[:, voice] & (grid.pitches[:, voice] != SILENT_CELL))
+    if not len(onsets):
+        return None
+    wanted = set(zip(onsets.tolist(), grid.pitches[onsets, voice].tolist(), strict=True))
+    found = []
+    for track in score.tracks:
+        if track.is_drum or not len(track.notes):
+            found.append(-1)
+            continue
+        steps = np.round(note_arrays(track)["time"].astype(np.float64) * grid.steps_per_beat).astype(int)
+        found.append(len(wanted & set(zip(steps.tolist(), note_arrays(track)["pitch"].tolist(), strict=True))))
+    return int(np.argmax(found))
+

@@ -1,0 +1,1 @@
+"""Layers and samplers that several networks share; they know nothing about music."""

@@ -1,0 +1,258 @@
+"""A run of the loop put together: prepared data, machine, precision, steps, folder, and what is told of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import accelerate
+import torch
+
+from componium import checkpoint
+from componium.interface import Progress
+from componium.music.corpus import Corpus
+from componium.music.errors import BadFile
+from componium.music.origin import version
+from componium.training.batches import Batches, held_out_batches
+from componium.training.estimate import Costs, saving_seconds, state_bytes
+from componium.training.fit import provenance_of
+from componium.training.folder import RunFolder
+from componium.training.lineage import continued
+from componium.training.loop import Loop
+from componium.training.machine import Machine
+from componium.training.observing import Estimate, Observer, RunInfo
+from componium.training.precision import choose
+from componium.training.preparing import Prepared, divided, prepared_of
+from componium.training.settings import TrainSettings
+from componium.training.updates import Updates
+
+PREPARING_SHARE = 0.1
+TRIAL_SHARE = 0.1
+"""Share of a budget that the trial of a precision may take."""
+TRIAL_SECONDS = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What was asked of a run.
+
+    Attributes:
+        settings: of the loop; a resumed run has its own.
+        given: the settings that were given by hand or by a recipe, for a resumed run.
+        seed: of the run.
+        steps: number of updates, None where it follows from budget or settings.
+        budget_seconds: time to train for, or None.
+        device: one of `machine.DEVICES`.
+        recipe: name, or "".
+        sources: what the data was opened from, as text; empty where it was given as objects.
+        resume: go on with the run in the folder.
+        force: replace what is in the folder.
+    """
+
+    settings: TrainSettings
+    given: Mapping[str, Any]
+    seed: int
+    steps: int | None
+    budget_seconds: float | None
+    device: str
+    recipe: str
+    sources: Mapping[str, Any]
+    resume: bool
+    force: bool
+
+
+@dataclasses.dataclass
+class Plan:
+    """A run as it will be: what `training/run.json` says of it, and what is not written down."""
+
+    run: dict[str, Any]
+    settings: TrainSettings
+    estimate: Estimate | None = None
+    before: tuple[dict[str, Any], dict[str, Any]] | None = None
+    """The saved state of a resumed run."""
+
+
+def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, machine: Machine, *,
+          progress: Progress, observers: Sequence[Observer]) -> Any:
+    """Let a model learn by gradient; the arguments are those of `componium.training.train.train`, opened and read."""
+    fine_tuning = bool(model.trained)
+    settings = asked.settings
+    with machine.main_first():
+        prepared = prepared_of(model, list(corpus), progress=lambda done, text: progress(PREPARING_SHARE * done, text))
+    model.passed_over = list(prepared.passed_over)
+    learned, held = divided(prepared, settings.held_out, settings.split_by)
+    warn = _Warnings(observers)
+    if settings.held_out and not held.items:
+        warn(f"nothing is held out of {len(prepared.items)} piece{'s' if len(prepared.items) > 1 else ''} (too few, or "
+             "all of one family), so there is no held-out loss, and the last weights are kept, not the best")
+    batches = Batches(model, learned.arrays, learned.names, batch=settings.batch, seed=asked.seed,
+                      processes=machine.processes, rank=machine.rank, accumulate=settings.accumulate)
+    held_batches = held_out_batches(model, held.arrays, held.names, settings.batch)
+    model.measure(learned.arrays)
+    if asked.resume and folder is not None:
+        plan = _resumed(folder, model, prepared, asked, machine, warn)
+        fine_tuning = bool(plan.run["fine_tuning"])
+    else:
+        if not fine_tuning:
+            model.initialise(asked.seed)
+        plan = _fresh(model, batches, held_batches, asked, folder, machine, fine_tuning)
+        plan.run |= {"data": dict(asked.sources) | _data(corpus, prepared, learned, held),
+                     "provenance": _provenance(model, corpus, learned, held, asked, fine_tuning)}
+        if folder is not None and machine.main:
+            folder.start(plan.run, force=asked.force)
+    machine.wait()
+    return _go(model, plan, batches, held_batches, folder, machine, progress=progress, observers=observers,
+               fine_tuning=fine_tuning)
+
+
+def _go(model: Any, plan: Plan, batches: Batches, held_batches: Sequence[Any], folder: RunFolder | None,
+        machine: Machine, *, progress: Progress, observers: Sequence[Observer], fine_tuning: bool) -> Any:
+    run = plan.run
+    model.provenance = dict(run["provenance"]) | {
+        "device": machine.device.type, "precision": run["precision"], "processes": machine.processes}
+    model.figures, model.trained = {}, True
+    told_to = list(observers) if machine.main else []
+    with machine.own_randomness():
+        updates = Updates(model, batches, plan.settings, machine, steps=run["steps"], precision=run["precision"])
+        loop = Loop(updates, held_batches, plan.settings, observers=told_to, folder=folder if machine.main else None,
+                    progress=_Part(progress, PREPARING_SHARE) if machine.main else _quiet, fine_tuning=fine_tuning,
+                    protocol=f"held_out_loss_of_{run['data']['held_out_pieces']}_pieces_by_{plan.settings.split_by}")
+        try:
+            if plan.before is not None:
+                loop.load(*plan.before, best=_best_of(folder, model))
+            for observer in told_to:
+                observer.begun(_info(model, plan, machine, folder, loop.position.step))
+            summary = loop.run()
+        finally:
+            updates.close()
+            model.trained = fine_tuning or loop.position.step > 0
+    progress(1.0, f"{summary.reason} after step {summary.step} in {summary.seconds:.1f} s")
+    return model
+
+
+def _fresh(model: Any, batches: Batches, held_batches: Sequence[Any], asked: Asked, folder: RunFolder | None,
+           machine: Machine, fine_tuning: bool) -> Plan:
+    """Measure a few updates; decide precision and number of steps."""
+    settings = asked.settings
+    model.network.to(machine.device)
+    limit = TRIAL_SECONDS if asked.budget_seconds is None else min(TRIAL_SECONDS, TRIAL_SHARE * asked.budget_seconds)
+    with machine.own_randomness():
+        choice = choose(model, batches, settings, machine.device, most_seconds=limit)
+    update_seconds = choice.trial.seconds
+    held_seconds = update_seconds * len(held_batches) / 3  # forward alone is about a third of an update
+    keep_seconds, save_seconds = (
+        saving_seconds(model, folder.training, state_bytes(model.network, settings))
+        if folder is not None and machine.main else (0.0, 0.0))
+    costs = Costs(update_seconds, held_seconds + keep_seconds * bool(held_batches), save_seconds, settings)
+    spent = choice.seconds
+    steps = asked.steps or (settings.steps if asked.budget_seconds is None
+                            else costs.steps_in(asked.budget_seconds - spent))
+    precision, steps, reason = machine.agreed([choice.precision, steps, choice.reason])
+    estimate = costs.estimate(model.network, steps, memory_bytes=machine.memory_bytes(), on_disk=folder is not None)
+    run = {"model": model.name, "config": dataclasses.asdict(model.config),
+           "train": {key: value for key, value in dataclasses.asdict(settings).items() if key != "steps"},
+           "seed": asked.seed, "steps": steps, "budget_seconds": asked.budget_seconds, "recipe": asked.recipe,
+           "precision": precision, "precision_reason": reason, "fine_tuning": fine_tuning, **surroundings(machine)}
+    return Plan(run, settings, estimate)
+
+
+def surroundings(machine: Machine) -> dict[str, Any]:
+    """Return what the last bits of a result depend on besides the settings."""
+    return {"processes": machine.processes, "threads": torch.get_num_threads(), "device": machine.device.type,
+            "versions": {"componium": version(), "torch": torch.__version__, "accelerate": accelerate.__version__,
+                         "python": platform.python_version()}}
+
+
+def _resumed(folder: RunFolder, model: Any, prepared: Prepared, asked: Asked, machine: Machine, warn: Any) -> Plan:
+    """Compare what is asked for with the run that is there, and take up its state."""
+    given = {key: value for key, value in asked.given.items() if key != "steps"}
+    run = folder.read_run()
+    for text in folder.check_same({
+            "model": model.name, "config": dataclasses.asdict(model.config), "train": given,
+            "seed": asked.seed or None, "steps": asked.steps, "data": {"hash": prepared.data_hash},
+            **surroundings(machine)}):
+        warn(text)
+    longer = asked.steps is not None and asked.steps > run["steps"]
+    machine.wait()
+    if longer and machine.main:
+        folder.extend(asked.steps or 0)
+    machine.wait()
+    run = folder.read_run()
+    found = folder.load_state(warn)
+    if found is None and run["fine_tuning"]:
+        raise BadFile(folder.path, "was stopped before its first state was saved; --force begins it anew")
+    if found is None:
+        model.initialise(run["seed"])
+    elif longer:
+        found[1].update(ended="", since_best=0)
+    return Plan(run, TrainSettings(**run["train"], steps=run["steps"]), before=found)
+
+
+def _best_of(folder: RunFolder | None, model: Any) -> tuple[Any, Any, dict[str, Any]] | None:
+    """Return the best model so far of a folder, as `Loop.load` takes it."""
+    if folder is None or not checkpoint.is_checkpoint(folder.path):
+        return None
+    other = checkpoint.load(folder.path, cls=type(model))
+    return (*other.state(), {"figures": other.figures, "provenance": other.provenance})
+
+
+def _data(corpus: Corpus, prepared: Prepared, learned: Prepared, held: Prepared) -> dict[str, Any]:
+    return {"name": corpus.name, "hash": prepared.data_hash, "pieces": len(learned.items),
+            "held_out_pieces": len(held.items),
+            "passed_over": [[item.name, reason] for item, reason in prepared.passed_over]}
+
+
+def _provenance(model: Any, corpus: Corpus, learned: Prepared, held: Prepared, asked: Asked,
+                fine_tuning: bool) -> dict[str, Any]:
+    """Return what the checkpoints say of the data, earlier data included where weights are continued."""
+    used = Corpus(learned.items, name=corpus.name, skipped=corpus.skipped)
+    told = provenance_of(used)
+    told["skipped_pieces"] += len(learned.passed_over)
+    told |= {"data_hash": learned.data_hash, "held_out_pieces": len(held.items),
+             "held_out_hashes": [item.hash for item in held.items], "recipe": asked.recipe or "none",
+             "seed": asked.seed, "parameters": parameters(model)}
+    return continued(told, model.provenance) if fine_tuning else told
+
+
+def parameters(model: Any) -> int:
+    """Return the number of parameters of a model's network."""
+    return sum(parameter.numel() for parameter in model.network.parameters())
+
+
+def _info(model: Any, plan: Plan, machine: Machine, folder: RunFolder | None, first_step: int) -> RunInfo:
+    run = plan.run
+    data = run["data"]
+    return RunInfo(
+        model=model.name, steps=run["steps"], first_step=first_step, settings=run["train"], seed=run["seed"],
+        parameters=parameters(model), data=data["name"], pieces=data["pieces"],
+        held_out_pieces=data["held_out_pieces"], passed_over=tuple((a, b) for a, b in data["passed_over"]),
+        device=machine.device.type, processes=machine.processes, precision=run["precision"],
+        precision_reason=run["precision_reason"], estimate=plan.estimate, budget_seconds=run["budget_seconds"],
+        fine_tuning=run["fine_tuning"], out=folder.path if folder is not None else None)
+
+
+class _Warnings:
+    """Tells observers of process 0."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self.observers = observers
+
+    def __call__(self, text: str) -> None:
+        for observer in self.observers:
+            observer.warned(text)
+
+
+class _Part:
+    """The part of a progress bar from a share to its end."""
+
+    def __init__(self, progress: Progress, begin: float) -> None:
+        self.progress, self.begin = progress, begin
+
+    def __call__(self, done: float, text: str = "") -> None:
+        self.progress(self.begin + done * (1 - self.begin), text)
+
+
+def _quiet(_done: float, _text: str = "") -> None:
+    pass

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from itertools import pairwise
 
 import pytest
 
 from componium import benchmarks
-from componium.benchmarks import markov_chain, material, midi_read, soundfont_render, start, suite
+from componium.benchmarks import (
+    composing_speed,
+    markov_chain,
+    material,
+    measure,
+    midi_read,
+    soundfont_render,
+    start,
+    suite,
+    training_loop,
+)
 from componium.benchmarks.dictionary_chain import DictionaryChain
 from componium.music.errors import BadInput, MissingExtra
 from componium.music.grid import Grid
@@ -22,17 +33,27 @@ def little(monkeypatch):
     monkeypatch.setattr(markov_chain, "chorales", lambda: (invented, "6 invented chorales"))
     monkeypatch.setattr(markov_chain, "PIECES", 2)
     monkeypatch.setattr(markov_chain, "BARS", 4)
+    monkeypatch.setattr(composing_speed, "BARS", 1)
+    monkeypatch.setattr(composing_speed, "PIECES", 4)
+    monkeypatch.setattr(composing_speed, "ALONE", 2)
+    monkeypatch.setattr(composing_speed, "LENGTHS", (1, 2))
+    monkeypatch.setattr(composing_speed, "READ_AGAIN", (1,))
     monkeypatch.setattr(midi_read, "FILES", 8)
     monkeypatch.setattr(midi_read, "MUSIC21_FILES", 2)
     monkeypatch.setattr(midi_read, "BARS", 4)
     monkeypatch.setattr(soundfont_render, "BARS", 2)
     monkeypatch.setattr(start, "REPEATS", 2)
+    monkeypatch.setattr(training_loop, "chorales", lambda: (invented, "6 invented chorales"))
+    for name, value in {"STEPS": 2, "REPEATS": 1, "LEARNED_STEPS": 3, "BATCH": 2}.items():
+        monkeypatch.setattr(training_loop, name, value)
 
 
 @pytest.mark.parametrize("name", benchmarks.names())
 def test_every_benchmark_gives_ratios(name, little):
     if name == "midi-read":
         pytest.importorskip("music21")
+    if name.startswith("compose"):
+        pytest.importorskip("torch")
     made = benchmarks.run([name])
     assert made
     for one in made:
@@ -112,3 +133,18 @@ def test_the_dictionary_draws_in_proportion_and_restarts_where_it_is_stuck():
     assert after_62[(60,)] / after_62.total() == pytest.approx(2 / 3, abs=0.04)
     assert all(after == (60,) for before, after in pairwise(chords) if before == (64,))
     assert chords == chain.generate(4000, seed=1) != chain.generate(4000, seed=2)
+
+
+def test_a_token_costs_the_same_wherever_it_stands(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(composing_speed, "LENGTHS", (2, 16))
+    monkeypatch.setattr(measure.time, "perf_counter", time.process_time)  # other programs do not count
+    assert benchmarks.run(["compose-length"])[0].ratio > 0.5
+
+
+def test_what_is_read_again_at_each_step_is_the_same_music():
+    pytest.importorskip("torch")
+    model, again = composing_speed._model(), composing_speed._rereading(composing_speed._model())
+    first, second = (each.generate(bars=2, seed=3) for each in (model, again))
+    assert [track.notes.numpy()["pitch"].tolist() for track in first.tracks] \
+        == [track.notes.numpy()["pitch"].tolist() for track in second.tracks]

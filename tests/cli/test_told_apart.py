@@ -20,7 +20,7 @@ def items(first: int, leap: int, count: int = 8) -> list[Item]:
     found = []
     for seed in range(first, first + count):
         steps = np.random.default_rng(seed).integers(-leap, leap + 1, (16, 2))
-        pitches = np.repeat(np.clip([70, 50] + np.cumsum(steps, axis=0), [60, 40], [84, 59]), 4, axis=0)
+        pitches = np.repeat(np.clip(np.array([70, 50]) + np.cumsum(steps, axis=0), [60, 40], [84, 59]), 4, axis=0)
         score = from_grid(Grid(pitches, np.tile([[False], [True], [True], [True]], (16, 2))))
         found.append(Item(f"piece {seed}", "score", score))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -59,7 +60,7 @@ def run_of(folder):
 def test_a_training_says_what_it_will_do_and_what_it_did(learn, run, folder):
     result = learn("width=4", "--steps", 6, "--out", "my.tiny")
     assert result.exit_code == 0, result.stderr
-    for part in ("learns from 2 pieces of midi, 3 pieces held out", "broken.mid", "1,152 parameters, new weights",
+    for part in ("learns from 2 pieces of midi, 3 pieces held out", "skipped 1", "1,152 parameters, new weights",
                  "6 steps of 4 examples", "estimate: ", "ms a step", "of disk", "on cpu, in float32",
                  "finished 6 steps", "lowest held-out loss", "saved in my.tiny", "--resume --steps 12"):
         assert part in result.stdout, part
@@ -456,6 +457,22 @@ def test_in_a_terminal_a_bar_shows_step_loss_speed_and_warnings_above_it(capsys)
     assert capsys.readouterr().err == ""
 
 
+def test_a_closed_terminal_ends_no_training_and_stages_are_announced(capsys, monkeypatch):
+    from componium.cli.training.bar import Display
+
+    display = Display(lambda _run: [])
+    display.begun(info())
+    for step, stage in ((1, "pitches"), (2, "pitches"), (3, "rhythm")):
+        display.stepped(report(step, stage=stage))
+    assert capsys.readouterr().err.splitlines() == ["from step 1: pitches", "from step 3: rhythm"]
+
+    def gone(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("typer.echo", gone)
+    display.warned("nobody hears this")
+
+
 def test_the_lines_before_the_first_step_name_what_it_costs():
     from componium.cli.training.telling import before_lines
     from componium.training.observing import Estimate
@@ -482,6 +499,38 @@ def test_processes_other_than_the_first_are_silent(learn, folder, monkeypatch):
     monkeypatch.setattr(module, "_learn", fails)
     result = learn("--out", "m")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", "")
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("page", ["docs/6-training.md", "examples/skypilot_train.yaml"])
+def test_the_lines_for_clusters_are_command_lines_that_exist(page):
+    import typer
+
+    from componium.cli.main import app
+
+    text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line.partition("--no-python ")[2] for line in text.splitlines() if "torchrun " in line]
+    commands = [shlex.split(line)[1:] for line in lines if line]
+    assert commands
+    program = typer.main.get_command(app)
+    for verb, *words in commands:
+        command = program.get_command(typer.Context(program, info_name="componium"), verb)
+        for how in (["--resume"], ["--budget", "3h"]):
+            given = [each for word in words for each in (how if word == "$how" else [word])]
+            assert command.make_context(verb, given).params["words"] == ["my_midi" + "/" * page.endswith(".md")]
+
+
+def test_the_example_for_the_cloud_is_sound_yaml_and_shell():
+    yaml = pytest.importorskip("yaml")
+    task = yaml.safe_load((ROOT / "examples" / "skypilot_train.yaml").read_text(encoding="utf-8"))
+    assert set(task) == {"name", "resources", "num_nodes", "envs", "workdir", "file_mounts", "setup", "run"}
+    bash = shutil.which("bash")
+    for part in ("setup", "run") if bash else ():
+        assert subprocess.run([bash, "-n"], input=task[part], text=True, check=False).returncode == 0
+    used = set(re.findall(r"\$([A-Z_]+)", task["setup"] + task["run"]))
+    assert {name for name in used if not name.startswith("SKYPILOT_")} <= set(task["envs"]) | {"HOME"}
 
 
 @pytest.mark.slow

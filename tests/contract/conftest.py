@@ -15,16 +15,40 @@ from componium import registry
 from componium.music.errors import MissingExtra
 from componium.music.item import Item
 from componium.music.score import Note, Score, TextMeta, Track, new_score
+from componium.training.train import train
 
 TEMPLATE = "template"
 TEMPLATE_FILE = Path(__file__).parents[2] / "docs" / "model_template.py"
 NAMES = [*registry.MODELS, TEMPLATE]
+SMALLER: dict[str, dict[str, Any]] = {
+    "chorale-rnn": {"hidden": 48, "layers": 1, "head": 48, "context_steps": 64, "dropout": 0.0, "transpose": False},
+}
+"""Settings with which networks are quick to try; what they say of themselves is checked at the defaults."""
+LESSON = {"precision": "float32", "batch": 8, "learning_rate": 0.01, "held_out": 0.0}
+LESSON_STEPS = 40
 
 
 @cache
 def class_of(name: str) -> Any:
     """Return the class of a model of the registry, or the template's."""
     return registry.model_class(f"{TEMPLATE_FILE}:Steps" if name == TEMPLATE else name)
+
+
+def missing(name: str) -> str:
+    """Return why a model cannot be had here, or ``""``."""
+    try:
+        class_of(name)
+    except MissingExtra as error:
+        return str(error)
+    return ""
+
+
+def teach(model: Any, items: list[Item], **more: Any) -> Any:
+    """Let a model learn: what counts by `fit`, a network in a few dozen steps of the loop."""
+    if hasattr(model, "fit"):
+        model.fit(items, **more)
+        return model
+    return train(model, items, **{"steps": LESSON_STEPS, "settings": LESSON, "device": "cpu"} | more)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,9 +61,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     needed = {method for mark in metafunc.definition.iter_markers("needs") for method in mark.args}
     learns = metafunc.definition.get_closest_marker("learns") is not None
-    fitting = [name for name in NAMES if all(hasattr(class_of(name), method) for method in needed)
+    absent = [pytest.param(name, marks=pytest.mark.skip(reason=missing(name))) for name in NAMES if missing(name)]
+    fitting = [name for name in NAMES if not missing(name)
+               and all(hasattr(class_of(name), method) for method in needed)
                and (class_of(name).needs_training or not learns)]
-    metafunc.parametrize("name", fitting)
+    metafunc.parametrize("name", [*fitting, *absent])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,16 +94,37 @@ def fresh(name: str) -> Any:
     return class_of(name)(class_of(name).Config())
 
 
+@pytest.fixture
+def pupil(name: str) -> Any:
+    """A new model that is quick to train."""
+    return small(name)
+
+
+@pytest.fixture
+def untaught(name: str) -> Any:
+    """Another one, to compare with."""
+    return small(name)
+
+
+@pytest.fixture
+def learn(cache: Path) -> Any:
+    """The function `teach`, with a cache of its own."""
+    return teach
+
+
+def small(name: str) -> Any:
+    """Return a new model of a size for tests."""
+    return class_of(name)(class_of(name).Config(**SMALLER.get(name, {})))
+
+
 _ready: dict[str, Any] = {}
 
 
 @pytest.fixture
-def model(name: str, chorales: list[Item]) -> Any:
+def model(name: str, chorales: list[Item], cache: Path) -> Any:
     """A model that works: trained on the five chorales where it has to be. Tests do not change it."""
     if name not in _ready:
-        _ready[name] = class_of(name)(class_of(name).Config())
-        if class_of(name).needs_training:
-            _ready[name].fit(chorales)
+        _ready[name] = teach(small(name), chorales) if class_of(name).needs_training else small(name)
     return _ready[name]
 
 

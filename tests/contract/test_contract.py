@@ -20,13 +20,14 @@ from componium.music.audio import Audio, silence
 from componium.music.errors import BadInput, Cancelled, ComponiumError
 from componium.music.item import Item
 from componium.music.score import Score, bars, length_beats, tempo_bpm
+from componium.training.observing import Observer
 
 HEADINGS = ("Idea", "Paper", "Learns from", "Good and bad at", "Trains and generates", "Size and speed")
 """The six parts of a model's docstring, each at the start of a line."""
 NOT_OUR_WORDS = {"length", "num_bars", "n_bars", "duration", "random_state", "random_seed", "rng", "temp", "primer",
                  "n_samples", "num", "n", "callback", "verbose", "on_progress", "prime"}
 """Names of arguments that mean what `bars`, `seconds`, `seed`, `temperature`, `prompt`, `count` or `progress` mean."""
-WORKED_ON = {"score", "audio", "latent", "items", "phrase", "x"}
+WORKED_ON = {"score", "audio", "latent", "items", "phrase", "x", "batch"}
 PIECE_BARS = 4
 
 
@@ -95,7 +96,8 @@ def test_attributes_agree_with_the_registry(name: str, cls: Any) -> None:
     assert cls.needs_training is (name in registry.NEEDS_TRAINING)
     assert isinstance(cls.deterministic, bool)
     assert registry.TITLES[name] and "\n" not in registry.TITLES[name]
-    assert cls.needs_training <= hasattr(cls, "fit")
+    assert cls.needs_training <= (hasattr(cls, "fit") or hasattr(cls, "loss"))
+    assert not (hasattr(cls, "fit") and hasattr(cls, "loss")), "it learns in one way"
 
 
 def test_settings_are_flat_frozen_and_explained(cls: Any) -> None:
@@ -149,7 +151,7 @@ def test_description_is_complete_and_json(model: Any, cls: Any) -> None:
 
 
 def test_there_is_something_that_it_can_do(cls: Any) -> None:
-    assert set(abilities(cls)) - {"fit", "controls"}
+    assert set(abilities(cls)) - {"fit", "loss", "controls"}
     assert all(inspect.getdoc(getattr(cls, key)) for key in abilities(cls))
 
 
@@ -172,22 +174,90 @@ def test_arguments_are_keyword_only_with_the_standard_names(cls: Any) -> None:
 
 @pytest.mark.learns
 def test_untrained_says_that_it_has_to_be_trained(fresh: Any, cls: Any, chorales: list[Item]) -> None:
-    calls = {"generate": lambda: fresh.generate(bars=1), "play": lambda: fresh.play(chorales[0].content),
-             "log_likelihood": lambda: fresh.log_likelihood(chorales[0].content)}
+    piece = chorales[0].content
+    calls = {"generate": lambda: fresh.generate(bars=1), "play": lambda: fresh.play(piece),
+             "continue_": lambda: fresh.continue_(piece, bars=1),
+             "harmonize": lambda: fresh.harmonize(melody_of(piece)), "infill": lambda: fresh.infill(piece, where="2"),
+             "log_likelihood": lambda: fresh.log_likelihood(piece)}
     for key in set(calls) & set(abilities(cls)):
         with pytest.raises(BadInput, match="trained"):
             calls[key]()
 
 
-@pytest.mark.needs("fit")
-def test_learning_twice_is_the_same(cls: Any, fresh: Any, model: Any, chorales: list[Item]) -> None:
-    fresh.fit(chorales)
-    assert state_of(fresh) == state_of(model)
-    fresh.fit(chorales)
-    assert state_of(fresh) == state_of(model), "fit starts anew"
+@pytest.mark.learns
+def test_learning_twice_is_the_same(pupil: Any, learn: Any, model: Any, chorales: list[Item]) -> None:
+    learn(pupil, chorales)
+    assert state_of(pupil) == state_of(model)
+    if hasattr(pupil, "fit"):
+        pupil.fit(chorales)
+        assert state_of(pupil) == state_of(model), "fit starts anew"
 
 
-@pytest.mark.needs("fit", "log_likelihood")
+class Listening(Observer):
+    """Keeps the losses of a run."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def stepped(self, report: Any) -> None:
+        self.losses.append(report.loss)
+
+
+@pytest.mark.needs("loss")
+def test_loss_falls_and_another_seed_is_another_network(pupil: Any, learn: Any, model: Any,
+                                                        chorales: list[Item]) -> None:
+    heard = Listening()
+    learn(pupil, chorales, seed=1, observers=[heard])
+    assert all(math.isfinite(loss) for loss in heard.losses)
+    assert np.mean(heard.losses[-5:]) < 0.8 * np.mean(heard.losses[:5])
+    assert state_of(pupil) != state_of(model)
+
+
+@pytest.mark.needs("loss")
+def test_loss_is_the_mean_over_its_examples(model: Any, chorales: list[Item]) -> None:
+    import torch
+
+    rng = np.random.default_rng(0)
+    examples = [model.example(model.prepare(item), rng) for item in chorales[:2]]
+    assert all(one.keys() == examples[0].keys() for one in examples)
+
+    def loss(*those: dict[str, Any]) -> float:
+        batch = {key: torch.from_numpy(np.stack([one[key] for one in those])) for key in those[0]}
+        with torch.no_grad():
+            whole, parts = model.loss(batch, turn=model.turns(0)[-1], step=0)
+        assert whole.shape == () and all(torch.as_tensor(part).numel() == 1 for part in parts.values())
+        return float(whole)
+
+    model.network.eval()
+    alone = [loss(one) for one in examples]
+    assert loss(*examples) == pytest.approx(sum(alone) / 2, rel=1e-4), "so that a batch may be divided"
+
+
+@pytest.mark.needs("loss")
+def test_preparing_is_deterministic_and_examples_have_one_shape(pupil: Any, chorales: list[Item]) -> None:
+    one, other = pupil.prepare(chorales[0]), pupil.prepare(chorales[0])
+    assert one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
+    shapes = set()
+    for item in chorales:
+        prepared = pupil.prepare(item)
+        drawn = [pupil.example(prepared, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+        assert all(np.array_equal(drawn[0][key], drawn[1][key]) for key in drawn[0])
+        shapes |= {tuple((key, made[key].shape, made[key].dtype.str) for key in sorted(made)) for made in drawn}
+        held = [pupil.example(prepared, None) for _ in range(2)]
+        assert all(np.array_equal(held[0][key], held[1][key]) for key in held[0])
+    assert len(shapes) == 1
+
+
+@pytest.mark.needs("loss")
+def test_every_parameter_belongs_to_a_turn(pupil: Any) -> None:
+    everything = {id(p) for p in pupil.network.parameters()}
+    turns = {turn for step in range(50) for turn in pupil.turns(step)}
+    assert turns and {id(p) for turn in turns for p in pupil.parameters_of(turn)} == everything
+    assert isinstance(pupil.stage(0), str)
+
+
+@pytest.mark.learns
+@pytest.mark.needs("log_likelihood")
 def test_has_learned(model: Any, chorales: list[Item]) -> None:
     rng = np.random.default_rng(0)
     for piece in chorales[:2]:
@@ -202,16 +272,18 @@ def test_has_learned(model: Any, chorales: list[Item]) -> None:
         assert learned < float(model.log_likelihood(foreign).nats.mean())
 
 
-@pytest.mark.needs("fit")
-def test_learns_from_melodies(fresh: Any, cls: Any, melodies: list[Item]) -> None:
-    fresh.fit(melodies)
+@pytest.mark.learns
+def test_learns_from_melodies(pupil: Any, learn: Any, cls: Any, melodies: list[Item]) -> None:
+    if hasattr(pupil.config, "voices"):
+        pupil = cls(dataclasses.replace(pupil.config, voices=1))
+    learn(pupil, melodies)
     if hasattr(cls, "generate"):
-        check_score(fresh.generate(bars=PIECE_BARS, seed=1), bar_count=PIECE_BARS)
+        check_score(pupil.generate(bars=PIECE_BARS, seed=1), bar_count=PIECE_BARS)
 
 
-@pytest.mark.needs("fit")
+@pytest.mark.learns
 @pytest.mark.parametrize("kind", ["no items", "no notes", "one note", "silence", "one short tune"])
-def test_poor_corpus_gives_an_error_or_a_model(fresh: Any, kind: str, melodies: list[Item]) -> None:
+def test_poor_corpus_gives_an_error_or_a_model(pupil: Any, learn: Any, kind: str, melodies: list[Item]) -> None:
     empty, one = melodies[0].content.copy(), melodies[0].content.copy()
     empty.tracks[0].notes.clear()
     one.tracks[0].notes = type(one.tracks[0].notes)([one.tracks[0].notes[0]])
@@ -219,21 +291,22 @@ def test_poor_corpus_gives_an_error_or_a_model(fresh: Any, kind: str, melodies: 
              "silence": [Item("silence", "audio", silence(1.0))], "one short tune": melodies[:1]}[kind]
     if kind in ("no items", "no notes"):
         with pytest.raises(ComponiumError):
-            fresh.fit(items)
+            learn(pupil, items)
         return
     try:
-        fresh.fit(items)
-        if hasattr(fresh, "generate"):
-            check_score(fresh.generate(bars=2))
+        learn(pupil, items)
+        if hasattr(pupil, "generate"):
+            check_score(pupil.generate(bars=2))
     except ComponiumError as error:
         assert len(str(error)) > 20
 
 
-@pytest.mark.needs("fit")
-def test_cancelled_learning_leaves_through_progress(cls: Any, fresh: Any, chorales: list[Item]) -> None:
+@pytest.mark.learns
+def test_cancelled_learning_leaves_through_progress(pupil: Any, learn: Any, untaught: Any,
+                                                    chorales: list[Item]) -> None:
     with pytest.raises(Cancelled):
-        fresh.fit(chorales, progress=cancelling)
-    assert state_of(fresh) == state_of(cls()), "nothing half-learned is left behind"
+        learn(pupil, chorales, progress=cancelling)
+    assert state_of(pupil) == state_of(untaught), "nothing half-learned is left behind"
 
 
 def test_state_is_arrays_and_json(model: Any) -> None:
@@ -421,6 +494,65 @@ def test_odd_score_continues_or_gives_an_error(model: Any, odd_score: Score) -> 
     assert content_of(odd_score) == before
 
 
+@pytest.mark.needs("harmonize")
+def test_harmonizing_keeps_the_melody_to_the_note(model: Any, cls: Any, chorales: list[Item]) -> None:
+    tune = melody_of(first_beats(chorales[1].content, 16.0))
+    before = content_of(tune)
+    score = model.harmonize(tune, seed=1)
+    check_score(score)
+    assert content_of(tune) == before, "the melody itself is not changed"
+    assert set(sounding(tune)) <= set(sounding(score)) and len(sounding(score)) > len(sounding(tune))
+    assert length_beats(score) == pytest.approx(length_beats(tune))
+    assert content_of(model.harmonize(tune, seed=1)) == content_of(score)
+    others = {repr(content_of(model.harmonize(tune, seed=seed))) for seed in (1, 2, 3)}
+    assert cls.deterministic or len(others) > 1
+
+
+@pytest.mark.needs("harmonize")
+def test_odd_melody_is_harmonized_or_gives_an_error(model: Any, odd_score: Score) -> None:
+    before = content_of(odd_score)
+    try:
+        check_bars(model.harmonize(odd_score, seed=1))
+    except ComponiumError as error:
+        assert len(str(error)) > 15
+    assert content_of(odd_score) == before
+
+
+@pytest.mark.needs("infill")
+def test_infilling_leaves_the_other_bars_as_they_are(model: Any, cls: Any, chorales: list[Item]) -> None:
+    score = first_beats(chorales[1].content, 16.0)
+    before = content_of(score)
+    filled = model.infill(score, where="2", seed=1)
+    check_score(filled, bar_count=len(bars(score)))
+    assert content_of(score) == before
+    first, last = bars(score)[1].start_beats, bars(score)[1].end_beats
+
+    def outside(piece: Score) -> list[tuple[float, float, int]]:
+        return [note for note in sounding(piece) if note[0] + note[1] <= first + 1e-3 or note[0] >= last - 1e-3]
+
+    assert outside(filled) == outside(score)
+    assert content_of(model.infill(score, where="2", seed=1)) == content_of(filled)
+    others = {repr(content_of(model.infill(score, where="2", seed=seed))) for seed in range(1, 6)}
+    assert cls.deterministic or len(others) > 1
+
+
+@pytest.mark.needs("infill")
+@pytest.mark.parametrize("where", ["", "0", "99", "3-2", "x", "-1"])
+def test_bars_that_are_not_there_are_refused(model: Any, where: str, chorales: list[Item]) -> None:
+    with pytest.raises(BadInput):
+        model.infill(first_beats(chorales[1].content, 16.0), where=where)
+
+
+@pytest.mark.needs("infill")
+def test_odd_score_is_filled_or_gives_an_error(model: Any, odd_score: Score) -> None:
+    before = content_of(odd_score)
+    try:
+        check_bars(model.infill(odd_score, where="1", seed=1))
+    except ComponiumError as error:
+        assert len(str(error)) > 15
+    assert content_of(odd_score) == before
+
+
 # judging
 
 
@@ -498,6 +630,8 @@ def work_of(model: Any, chorales: list[Item]) -> dict[str, Any]:
     calls = {"generate": lambda **told: model.generate(bars=2, seed=1, **told),
              "generate_many": lambda **told: model.generate_many(count=2, bars=2, seed=1, **told),
              "continue_": lambda **told: model.continue_(score, bars=2, seed=1, **told),
+             "harmonize": lambda **told: model.harmonize(melody_of(score), seed=1, **told),
+             "infill": lambda **told: model.infill(score, where="2", seed=1, **told),
              "play": lambda **told: model.play(score, **told)}
     return {key: call for key, call in calls.items()
             if hasattr(model, key) and "progress" in parameters(getattr(type(model), key))}
@@ -528,6 +662,13 @@ def first_beats(score: Score, beats: float) -> Score:
         events = getattr(cut, name)
         setattr(cut, name, type(events)([event for event in events if event.time < beats - 1e-3]))
     return cut
+
+
+def melody_of(score: Score) -> Score:
+    """Return a score's first voice alone."""
+    melody = score.copy()
+    melody.tracks = type(melody.tracks)([melody.tracks[0]])
+    return melody
 
 
 def sounding(score: Score) -> list[tuple[float, float, int]]:

@@ -208,3 +208,8 @@ def test_it_can_be_stopped_and_says_where_it_is():
         two_sample(pieces(0, 6), pieces(50, 6), shuffles=3, modules=("pitch",), progress=progress)
     assert told[-1][1] == "shuffled labels: 1 of 3"
     assert all(a[0] <= b[0] for a, b in pairwise(told))
+
+
+def test_ranking_counts_equal_values_half():
+    assert module._ranking(np.array([1.0, 2.0]), np.array([1.0, 0.0])) == pytest.approx(3.5 / 4)
+    assert module._ranking(np.array([0.0]), np.array([1.0])) == 0.0

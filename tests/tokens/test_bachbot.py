@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -83,6 +85,27 @@ def test_what_is_heard_of_any_grid_comes_back(tokens, grid):
     assert np.array_equal(table[frame[notes], part[notes]], sequence[notes])
     assert notes.sum() == (table >= 0).sum()
     assert np.array_equal(frame[part == tokens.voices], np.arange(len(grid)))
+
+
+@pytest.mark.parametrize("unisons", [True, False])
+@pytest.mark.parametrize("voices", [1, 2, 3])
+def test_no_place_of_the_grammar_is_a_dead_end(voices, unisons):
+    """Every place that can be reached with two pitches is looked at: something may follow, a whole frame among it."""
+    tokens = BachBotTokens(voices=voices, lowest=60, highest=61, unisons=unisons)
+    waiting, known = [Place()], {Place()}
+    while waiting:
+        place = waiting.pop()
+        allowed = np.flatnonzero(tokens.allowed(place)).tolist()
+        assert bool(allowed) != place.ended
+        assert allowed != [FERMATA] and not (place.fermata and END in allowed)
+        for token in allowed:
+            following = tokens.advance(place, token)
+            following = replace(following, frames=min(following.frames, 1))
+            if following not in known:
+                known.add(following)
+                waiting.append(following)
+    assert len(known) > 20
+    assert max(len(place.notes) for place in known) == (voices if unisons else min(voices, 2))
 
 
 def test_tokens_are_visible_arithmetic():

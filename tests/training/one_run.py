@@ -16,6 +16,7 @@ from componium import registry
 from componium.music.item import Item, hash_of_score
 from componium.music.score import Note, Track, new_score
 from componium.training.folder import RunFolder
+from componium.training.health import watched
 
 TOYS = Path(__file__).with_name("toys.py")
 SETTINGS = {"batch": 4, "ema": 0.9, "save_every": 7, "held_out_every": 5, "log_every": 3, "held_out": 0.3,
@@ -42,13 +43,15 @@ def train_once(folder: str, steps: int) -> None:
 
     model = registry.create(f"{TOYS}:Toy", dropout=0.2)
     resume = RunFolder(folder).exists()
-    train(model, items(), out=folder, steps=steps, seed=3, settings=SETTINGS, resume=resume)
+    observers = watched(RunFolder(folder), [])
+    train(model, items(), out=folder, steps=steps, seed=3, settings=SETTINGS, resume=resume, observers=observers)
 
 
 def serve(steps: int) -> None:
     """Train in a process of its own for each line of the input, and kill it after a while."""
     import accelerate  # noqa: F401  (here, so that it is imported once)
     import torch
+    import torch.utils.tensorboard
 
     import componium.training.learning  # noqa: F401
 

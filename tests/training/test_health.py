@@ -189,7 +189,7 @@ def test_watched_run_logs_what_it_warns_of(tmp_path: Path) -> None:
     assert told.texts == [DIVERGING] == [text for _, text in kinds] and 80 <= kinds[0][0] < 100
     assert list(folder.tensorboard_path.iterdir())
     assert [type(o).__name__ for o in watched(None, [told])] == ["Listener", "Health"]
-    assert len(watched(None, [Health(print)])) == 1
+    assert len(watched(None, [Health(print)])) == 1 and watched(folder, together) == together
 
 
 class Listener(Observer):

@@ -183,7 +183,7 @@ class Killed:
     def close(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(120)
 
 
 def what_is_left(folder: Path) -> dict[str, Any]:
@@ -235,6 +235,7 @@ def trainings(tmp_path: Path) -> Any:
 def compare(tmp_path: Path) -> None:
     whole, killed = what_is_left(tmp_path / "whole"), what_is_left(tmp_path / "killed")
     assert whole.keys() == killed.keys() and len(whole) > 12
+    assert len(whole["training/log.jsonl"]) > STEPS // 3
     assert [name for name in whole if whole[name] != killed[name]] == []
 
 

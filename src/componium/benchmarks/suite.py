@@ -13,8 +13,13 @@ from componium.music.errors import BadInput, Cancelled, ComponiumError
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "markov-fit": ("markov_chain:fit", "learning chorales, against a plain first-order dictionary"),
     "markov-generate": ("markov_chain:generate", "composing, against a plain first-order dictionary"),
+    "compose-state": ("composing_speed:state", "composing with chorale-rnn, against reading the piece again each step"),
+    "compose-batch": ("composing_speed:batch", "a hundred chorales side by side, against one after another"),
+    "compose-length": ("composing_speed:length", "what a token costs in long pieces, against short ones"),
     "soundfont-render": ("soundfont_render:render", "rendering a four-part chorale, against real time"),
     "cli-start": ("start:start", "starting the command line, against starting Python"),
+    "train-steps": ("training_loop:steps", "training updates, against a plain PyTorch loop"),
+    "train-precision": ("training_loop:precision", "training in the chosen precision, against float32"),
     "midi-read": ("midi_read:read", "reading MIDI files, against pretty_midi and music21"),
 }
 """name -> ("module:function", what it measures), in the order in which they run."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from componium.music.errors import BadInput
@@ -109,6 +109,29 @@ class Cadence:
 
 
 Kind = Pitches | Range | Rests | Rhythm | Melody | Contains | Struck | Density | Cadence
+
+
+def transposed(kind: Kind, semitones: int) -> Kind:
+    """Return what a rule says of music that is ``semitones`` higher."""
+    if isinstance(kind, Pitches):
+        bass = None if kind.bass is None else (kind.bass + semitones) % 12
+        return Pitches(frozenset((number + semitones) % 12 for number in kind.classes), bass)
+    if isinstance(kind, Range):
+        return Range(kind.lowest + semitones, kind.highest + semitones)
+    if isinstance(kind, Melody):
+        return Melody(tuple(pitch + semitones for pitch in kind.pitches))
+    if isinstance(kind, Contains):
+        return Contains(tuple(_moved(note, semitones) for note in kind.notes))
+    if isinstance(kind, Struck):
+        return Struck(_moved(kind.note, semitones))
+    if isinstance(kind, Cadence):
+        return replace(kind, key=Key.of(kind.key.tonic_pitch_class + semitones, kind.key.mode))
+    return kind
+
+
+def _moved(note: tuple[int, bool], semitones: int) -> tuple[int, bool]:
+    number, exact = note
+    return (number + semitones, True) if exact else ((number + semitones) % 12, False)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from componium.music.constraint_rules import Frame, Rule
+from componium.music.constraint_rules import Frame, Rule, transposed
 from componium.music.constraint_words import read_rule
 from componium.music.errors import BadFile, BadInput
 
@@ -73,6 +73,10 @@ class Constraints:
         if not found:
             raise BadFile(path, "holds no rule: write one a line, such as 'bars 1-4: pitches C D E G A'")
         return found
+
+    def transposed(self, semitones: int) -> Constraints:
+        """Return the rules of music that is ``semitones`` higher; their text stays as it was written."""
+        return replace(self, rules=tuple(replace(rule, kind=transposed(rule.kind, semitones)) for rule in self.rules))
 
     def __bool__(self) -> bool:
         return bool(self.rules)

@@ -16,7 +16,8 @@ from componium.music.constraint_rules import Frame, Rule
 from componium.music.constraints import Constraints
 from componium.music.errors import BadInput
 from componium.tokens.choosing import Search, Solution
-from componium.tokens.demands import HOLD, REST, Demands
+from componium.tokens.demands import Demands
+from componium.tokens.grid import HOLD, REST
 from componium.tokens.lookahead import Automaton, stuck_at
 
 __all__ = ["Automaton", "compiled"]

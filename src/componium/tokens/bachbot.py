@@ -191,8 +191,8 @@ class BachBotTokens:
         # after a fermata the chord has to change before a frame can be without
         same_so_far = all(note % 2 for note in place.notes) and place.fermata_before and not place.fermata
         mask[FRAME] = not (same_so_far and len(place.notes) == len(place.before))
-        if same_so_far and len(place.notes) + 1 == len(place.before) == self.voices:
-            mask[FIRST_NOTE + 1::2] = False
+        if same_so_far and len(place.notes) + 1 == len(place.before) and not self._room_below(place.before):
+            mask[FIRST_NOTE + 1::2] = False  # the whole chord tied could not change any more
         return self._keep(mask, place, given) if given else mask
 
     def advance(self, place: Place, token: int) -> Place:
@@ -241,6 +241,10 @@ class BachBotTokens:
                 mask[tied] = True
         if place.notes and not self.unisons:
             mask[last & ~1:] = False
+
+    def _room_below(self, chord: tuple[int, ...]) -> bool:
+        """Tell whether a chord may have one more new note at its lower end."""
+        return len(chord) < self.voices and (self.unisons or chord[-1] > FIRST_NOTE + 1)
 
     def _keep(self, mask: npt.NDArray[np.bool_], place: Place, given: Sequence[int]) -> npt.NDArray[np.bool_]:
         """Narrow what is allowed to what leaves room for the given notes that are still to come."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -105,7 +104,7 @@ class Demands:
         elif isinstance(kind, Density):
             for bar, (start, stop) in frame.bar_spans_of(rule.place):
                 if rule.place.bars or frame.is_whole(bar):
-                    self._follow(rule, lambda a=start, b=stop: density(a, b, kind.fewest, kind.most, self.size))
+                    self._follow(rule, density(start, stop, kind.fewest, kind.most, self.size))
         elif isinstance(kind, Struck):
             for start, _ in frame.spans_of(rule.place):
                 self._require(rule, self.targets(kind.note), start, start + 1, by_striking=True)
@@ -115,20 +114,20 @@ class Demands:
         elif isinstance(kind, Melody):
             notes = np.array([self.sound_of(pitch) for pitch in kind.pitches])
             for start, stop in frame.stretches_of(rule.place):
-                self._follow(rule, lambda a=start, b=stop: melody(a, b, notes, self.size))
+                self._follow(rule, melody(start, stop, notes, self.size))
         else:
             for start, stop in frame.stretches_of(rule.place):
                 self._add_rhythm(rule, kind, start, stop)
 
-    def _follow(self, rule: Rule, counter: Callable[[], Counter]) -> None:
-        """Let a machine of its own follow each voice of a rule."""
+    def _follow(self, rule: Rule, counter: Counter) -> None:
+        """Let a machine follow each voice of a rule by itself."""
         for voice in self.frame.voices_of(rule.place):
-            self.counters[voice].append(counter())
+            self.counters[voice].append(counter)
 
     def _require(self, rule: Rule, targets: Mask, start: int, stop: int, *, by_striking: bool = False) -> None:
         """Require that a sound is heard, from each voice that the rule names, from any where it names none."""
         if rule.place.voices:
-            self._follow(rule, lambda: contains(start, stop, targets, by_striking=by_striking))
+            self._follow(rule, contains(start, stop, targets, by_striking=by_striking))
             return
         known = self.heard[start:stop]
         kept = (known >= 0) & targets[known]
@@ -150,7 +149,8 @@ class Demands:
         if isinstance(kind, Pitches):
             return self._or_silence(kind.classes)
         if isinstance(kind, Rests):
-            return (np.arange(self.size) == 0) == kind.silent
+            silence: Mask = (np.arange(self.size) == 0) == kind.silent
+            return silence
         pitches = np.arange(self.size) - 1 + self.lowest
         found: Mask = (pitches >= kind.lowest) & (pitches <= kind.highest)
         found[0] = True

@@ -164,7 +164,7 @@ class Automaton:
         self.frame = frame
         self._tables = tables
         self._shared = shared
-        self._sounds = tables[0].held[0].shape[1]
+        self._sounds: int = tables[0].held[0].shape[1]
 
     @property
     def size(self) -> int:

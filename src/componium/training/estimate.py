@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from componium.training.folder import explained
 from componium.training.ladder import disk_bytes
 from componium.training.observing import Estimate
 from componium.training.settings import TrainSettings
+from componium.training.turns import Turn, tensors
 
 MOST_WRITTEN_BYTES = 2**26
 MOMENTS = {"adamw": 2, "adam": 2, "rmsprop": 1}
@@ -55,6 +57,20 @@ def saving_seconds(model: Any, place: Path, size: int) -> tuple[float, float]:
     except (OSError, BadFile) as error:
         raise explained(place, error) from error
     return model_seconds, 2 * model_seconds + state_seconds
+
+
+def forward_seconds(model: Any, batches: Sequence[Mapping[str, Any]], device: torch.device, precision: str) -> float:
+    """Return how long it takes to measure the loss on batches, from one of middling size."""
+    if not batches:
+        return 0.0
+    sizes = [sum(value.size for value in batch.values()) for batch in batches]
+    middle = batches[sorted(range(len(batches)), key=sizes.__getitem__)[len(batches) // 2]]
+    batch, turn, module = tensors(middle, device), model.turns(0)[-1], Turn(model).eval()
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        started = time.perf_counter()
+        float(module(batch, turn, 0)[0])
+    share = sum(sizes) / max(sum(value.size for value in middle.values()), 1)
+    return (time.perf_counter() - started) * share
 
 
 class Costs:

@@ -206,16 +206,17 @@ def watched(folder: RunFolder | None, observers: Sequence[Observer]) -> list[Obs
 
     Args:
         folder: of the run; without one there are no logs.
-        observers: the others.
+        observers: the others; what is among them already is not added again.
     """
+    there = {type(observer) for observer in observers}
     logs = [JsonlLog(folder.log_path), TensorBoardLog(folder.tensorboard_path)] if folder is not None else []
-    together: list[Observer] = [*logs, *observers]
+    together: list[Observer] = [*(log for log in logs if type(log) not in there), *observers]
 
     def warn(text: str) -> None:
         for observer in together:
             observer.warned(text)
 
-    if not any(isinstance(observer, Health) for observer in observers):
+    if Health not in there:
         together.append(Health(warn, folder.log_path if folder is not None else None))
     return together
 

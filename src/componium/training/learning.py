@@ -16,7 +16,7 @@ from componium.music.corpus import Corpus
 from componium.music.errors import BadFile
 from componium.music.origin import version
 from componium.training.batches import Batches, held_out_batches
-from componium.training.estimate import Costs, saving_seconds, state_bytes
+from componium.training.estimate import Costs, forward_seconds, saving_seconds, state_bytes
 from componium.training.fit import provenance_of
 from componium.training.folder import RunFolder
 from componium.training.lineage import continued
@@ -28,7 +28,8 @@ from componium.training.preparing import Prepared, divided, prepared_of
 from componium.training.settings import TrainSettings
 from componium.training.updates import Updates
 
-PREPARING_SHARE = 0.1
+OPENED, PREPARED = 0.05, 0.1
+"""Shares of the progress bar at which the data is opened, and prepared."""
 TRIAL_SHARE = 0.1
 """Share of a budget that the trial of a precision may take."""
 TRIAL_SECONDS = 10.0
@@ -80,7 +81,7 @@ def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, ma
     fine_tuning = bool(model.trained)
     settings = asked.settings
     with machine.main_first():
-        prepared = prepared_of(model, list(corpus), progress=lambda done, text: progress(PREPARING_SHARE * done, text))
+        prepared = prepared_of(model, list(corpus), progress=_Part(progress, OPENED, PREPARED))
     model.passed_over = list(prepared.passed_over)
     learned, held = divided(prepared, settings.held_out, settings.split_by)
     warn = _Warnings(observers)
@@ -117,7 +118,7 @@ def _go(model: Any, plan: Plan, batches: Batches, held_batches: Sequence[Any], f
     with machine.own_randomness():
         updates = Updates(model, batches, plan.settings, machine, steps=run["steps"], precision=run["precision"])
         loop = Loop(updates, held_batches, plan.settings, observers=told_to, folder=folder if machine.main else None,
-                    progress=_Part(progress, PREPARING_SHARE) if machine.main else _quiet, fine_tuning=fine_tuning,
+                    progress=_Part(progress, PREPARED, 1.0) if machine.main else _quiet, fine_tuning=fine_tuning,
                     protocol=f"held_out_loss_of_{run['data']['held_out_pieces']}_pieces_by_{plan.settings.split_by}")
         try:
             if plan.before is not None:
@@ -140,15 +141,19 @@ def _fresh(model: Any, batches: Batches, held_batches: Sequence[Any], asked: Ask
     limit = TRIAL_SECONDS if asked.budget_seconds is None else min(TRIAL_SECONDS, TRIAL_SHARE * asked.budget_seconds)
     with machine.own_randomness():
         choice = choose(model, batches, settings, machine.device, most_seconds=limit)
-    update_seconds = choice.trial.seconds
-    held_seconds = update_seconds * len(held_batches) / 3  # forward alone is about a third of an update
-    keep_seconds, save_seconds = (
-        saving_seconds(model, folder.training, state_bytes(model.network, settings))
-        if folder is not None and machine.main else (0.0, 0.0))
-    costs = Costs(update_seconds, held_seconds + keep_seconds * bool(held_batches), save_seconds, settings)
-    spent = choice.seconds
+        held_seconds = forward_seconds(model, held_batches, machine.device, choice.precision)
+    keep_seconds, save_seconds = 0.0, 0.0
+    if folder is not None and machine.main:
+        before, model.trained = model.trained, True  # so that there are weights to keep
+        try:
+            size = state_bytes(model.network, settings)
+            keep_seconds, save_seconds = saving_seconds(model, folder.training, size)
+        finally:
+            model.trained = before
+    costs = Costs(choice.trial.seconds, held_seconds / machine.processes + keep_seconds * bool(held_batches),
+                  save_seconds, settings)
     steps = asked.steps or (settings.steps if asked.budget_seconds is None
-                            else costs.steps_in(asked.budget_seconds - spent))
+                            else costs.steps_in(asked.budget_seconds - choice.seconds))
     precision, steps, reason = machine.agreed([choice.precision, steps, choice.reason])
     estimate = costs.estimate(model.network, steps, memory_bytes=machine.memory_bytes(), on_disk=folder is not None)
     run = {"model": model.name, "config": dataclasses.asdict(model.config),
@@ -245,13 +250,13 @@ class _Warnings:
 
 
 class _Part:
-    """The part of a progress bar from a share to its end."""
+    """A part of a progress bar."""
 
-    def __init__(self, progress: Progress, begin: float) -> None:
-        self.progress, self.begin = progress, begin
+    def __init__(self, progress: Progress, begin: float, end: float) -> None:
+        self.progress, self.begin, self.end = progress, begin, end
 
     def __call__(self, done: float, text: str = "") -> None:
-        self.progress(self.begin + done * (1 - self.begin), text)
+        self.progress(self.begin + done * (self.end - self.begin), text)
 
 
 def _quiet(_done: float, _text: str = "") -> None:

@@ -23,6 +23,9 @@ from componium.training.folder import RunFolder
 from componium.training.observing import Observer
 from componium.training.settings import TrainSettings, read_train_settings
 
+OPENING_SHARE = 0.05
+"""Share of the progress bar that opening the data takes."""
+
 
 def train(model: Any, data: Data | None = None, *, progress: Progress = silent, seed: int = 0,
           budget: str | float | None = None, steps: int | None = None, out: str | Path | None = None,
@@ -88,8 +91,10 @@ def _learn(model: Any, data: Data | None, asked: Any, folder: RunFolder | None, 
     from componium.training.learning import learn
 
     sources = asked.sources
-    corpus = open_data(data if data is not None else list(sources["sources"]), silent, sources["accept_licence"],
-                       sources["exclude"])
+    with machine.main_first():  # it fills the caches that the others read
+        corpus = open_data(data if data is not None else list(sources["sources"]),
+                           lambda done, text="": progress(OPENING_SHARE * done, text), sources["accept_licence"],
+                           sources["exclude"])
     if asked.settings.apart_from_benchmark:
         corpus = _apart(corpus)
     return learn(model, corpus, asked, folder, machine, progress=progress, observers=observers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,8 @@ class Share:
     def __str__(self) -> str:
         if not self.trials:
             return "-"
-        return (f"{self.hits} of {self.trials}, {100 * self.hits / self.trials:.0f} % "
-                f"({100 * self.low:.0f} to {100 * self.high:.0f})")
+        share, low, high = (math.floor(100 * each + 0.5) for each in (self.hits / self.trials, self.low, self.high))
+        return f"{self.hits} of {self.trials}, {share} % ({low} to {high})"  # rounded as the page rounds
 
 
 @dataclasses.dataclass(frozen=True)

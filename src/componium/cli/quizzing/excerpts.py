@@ -136,7 +136,9 @@ def moves(first: Any, second: Any) -> tuple[int, int, int | None]:
         return 0, 0, None
     apart = mean_pitch(second) - mean_pitch(first)
     way = (tonics[1] - tonics[0]) % 12
-    whole = min((way - 12, way, way + 12), key=lambda each: abs(apart - each) + MARGIN_SEMITONES * abs(each))
+    octave = round((apart - way) / 12)
+    ways = (way + 12 * each for each in (octave - 1, octave, octave + 1))
+    whole = min(ways, key=lambda each: abs(apart - each) + MARGIN_SEMITONES * abs(each))
     up = round(whole / 2)
     return up, up - whole, (tonics[0] + up) % 12
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -10,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from componium.cli.quizzing.excerpts import STRETCH_BEATS, alike, possible_ends, usable, whole_bars
+from componium.cli.judging.comparison_page import major_tonic
+from componium.cli.quizzing.excerpts import STRETCH_BEATS, alike, mean_pitch, possible_ends, usable, whole_bars
 from componium.cli.quizzing.held_out import HeldOut
 from componium.cli.show import Progress, counted
 from componium.music.errors import BadInput
-from componium.music.score import meter, voices
+from componium.music.score import VOICE_NAMES, meter, voices
 from componium.music.theory import key_of
 
 FULL, INNER, LOWER = "full", "at", "atb"
@@ -25,6 +27,8 @@ GIVEN = {INNER: (0, 3), LOWER: (0,)}
 """Voices that are given, from the top."""
 SPARE = 1.5
 """So many more pieces than pairs are composed, so that meters and modes can be matched."""
+REGISTER_SEMITONES = 2.0
+"""Mean pitches nearer than this, in one key, are the same register."""
 GAP = 3
 """At least so many other questions lie between a pair and its repetition, where there are as many."""
 
@@ -181,8 +185,9 @@ def candidates(held: HeldOut, word: str, voice_count: int | None, wanted_bars: i
         raise held.none_left(word)
     told = f" with {counted(voice_count, 'voice')}" if voice_count else ""
     if not longest:
-        raise BadInput(f"none of the {counted(seen, 'held-out piece')} of {held.name} is{told}, as what it is compared "
-                       "with; name music for as many voices with --on DATA")
+        raise BadInput(f"none of the {counted(seen, 'held-out piece')} of {held.name} has "
+                       f"{counted(voice_count or 0, 'voice')}, as those of {word} have; name music for as many voices "
+                       "with --on DATA")
     if len(found) < least:
         enough = sorted(longest)[-least] if len(longest) >= least else 0
         way = f"--bars {enough}" if 0 < enough < wanted_bars else f"--pairs {len(found)}" if found else "shorter --bars"
@@ -206,13 +211,13 @@ def matched(made: Sequence[tuple[int, Any]], items: Sequence[Any], count: int,
             wanted_bars: int) -> list[tuple[tuple[int, Any], Any]]:
     """Return ``count`` pairs of a composed piece and an item, each used once, as they come.
 
-    First those of the same meter and mode whose phrases end together, then those of the same meter and mode, of the
-    same meter, and what is left.
+    First those of the same meter and mode whose phrases end together and whose registers meet in one key, then those
+    whose phrases end together, those of the same meter and mode, of the same meter, and what is left.
     """
     left = [(item, Traits.of(item.content, wanted_bars)) for item in items]
     open_ = [(each, Traits.of(each[1], wanted_bars)) for each in made]
     found: list[tuple[tuple[int, Any], Any]] = []
-    for likeness in (3, 2, 1, 0):
+    for likeness in (4, 3, 2, 1, 0):
         for entry in list(open_):
             place = next((n for n, (_, other) in enumerate(left) if entry[1].likeness(other) >= likeness), None)
             if place is not None and len(found) < count:
@@ -223,28 +228,38 @@ def matched(made: Sequence[tuple[int, Any]], items: Sequence[Any], count: int,
 
 @dataclass(frozen=True)
 class Traits:
-    """What two pieces of a pair should share: meter, mode ("" without a key), and ends of phrases in beats."""
+    """What two pieces of a pair should share.
+
+    Attributes:
+        meter: its meter.
+        mode: "major" or "minor"; "" without a key.
+        height: mean pitch above the tonic of its key signature, within an octave (semitones); 0 without a key.
+        ends: where its excerpt may end, in beats.
+    """
 
     meter: tuple[int, int]
     mode: str
+    height: float
     ends: tuple[float, ...]
 
     @classmethod
     def of(cls, score: Any, wanted_bars: int) -> Traits:
         """Find them in a piece."""
-        try:
-            mode = key_of(score)[0].mode
-        except BadInput:
-            mode = ""
-        return cls(meter(score), mode, tuple(possible_ends(score, wanted_bars)))
+        tonic = major_tonic(score)
+        mode = "" if tonic is None else key_of(score)[0].mode
+        height = 0.0 if tonic is None else (mean_pitch(score) - tonic) % 12
+        return cls(meter(score), mode, height, tuple(possible_ends(score, wanted_bars)))
 
     def likeness(self, other: Traits) -> int:
-        """Return 3 for the same meter, mode and ends, 2 without the ends, 1 for the same meter, else 0."""
+        """Return 4 where all is alike, 3 where registers differ, 2 where ends differ, 1 for the same meter, else 0."""
         if self.meter != other.meter:
             return 0
         if self.mode != other.mode:
             return 1
-        return 2 + any(abs(a - b) <= STRETCH_BEATS for a in self.ends for b in other.ends)
+        if not any(abs(a - b) <= STRETCH_BEATS for a in self.ends for b in other.ends):
+            return 2
+        apart = abs((self.height - other.height + 6) % 12 - 6)
+        return 4 if apart <= REGISTER_SEMITONES else 3
 
 
 def harmonised_pairs(plan: Plan, model: Any, arguments: dict[str, Any], kinds: Sequence[str], items: Sequence[Any],
@@ -259,9 +274,8 @@ def harmonised_pairs(plan: Plan, model: Any, arguments: dict[str, Any], kinds: S
         kind, seed = kinds[len(found)], seeds[len(found)]
         progress(len(found) / len(kinds), f"filling in {item.name}")
         try:
-            filled = model.harmonize(given_voices(item.content, GIVEN[kind]), seed=seed, **arguments)
-            if len(voices(filled)) != 4:
-                raise BadInput(f"{word} filled {item.name} with {counted(len(voices(filled)), 'voice')} instead of 4")
+            filled = fill(model, item.content, kind, seed, arguments)
+            check_filled(item, filled, kind, word)
             filled.markers = item.content.markers
             both = alike(item.content, filled, plan.bars, in_place=True)
         except BadInput as error:
@@ -271,6 +285,26 @@ def harmonised_pairs(plan: Plan, model: Any, arguments: dict[str, Any], kinds: S
     if len(found) < len(kinds):
         raise reason or BadInput(f"there are too few held-out pieces to fill in; ask for --pairs {plan.pairs // 2}")
     return found
+
+
+def fill(model: Any, score: Any, kind: str, seed: int, arguments: dict[str, Any]) -> Any:
+    """Return a piece with voices that the model composed; it is told which ones are given, where it asks for that."""
+    places = GIVEN[kind]
+    asked = inspect.signature(model.harmonize).parameters
+    told = {"given": ",".join(VOICE_NAMES[place].lower() for place in places)} if "given" in asked else {}
+    return model.harmonize(given_voices(score, places), seed=seed, **{**told, **arguments})
+
+
+def check_filled(item: Any, filled: Any, kind: str, word: str) -> None:
+    """Raise `BadInput` where a piece does not have four voices now, or one that was given is not as it was."""
+    lines = voices(filled)
+    if len(lines) != 4:
+        raise BadInput(f"{word} filled {item.name} up to {counted(len(lines), 'voice')} instead of 4")
+    for place in GIVEN[kind]:
+        notes = [sorted((note.time, note.duration, note.pitch) for note in track.notes)
+                 for track in (voices(item.content)[place], lines[place])]
+        if notes[0] != notes[1]:
+            raise BadInput(f"{word} changed the {VOICE_NAMES[place].lower()} of {item.name}, which was given")
 
 
 def given_voices(score: Any, places: Sequence[int]) -> Any:

@@ -223,7 +223,7 @@ const quiz = (() => {
     const told = low > 0.5 ? `you tell ${human} from the program` : high < 0.5 ? `you took the program for ${human}`
       : "this is not to be told from guessing";
     const more = binomial.answersNeeded(hits, of);
-    return `${range}: ${told}. ` + (more ? `To know it to five points either way, ${more} more answers are needed.`
+    return `${range}: ${told}. ` + (more ? `If the share stays so, ${more} more answers make it known to five points either way.`
       : "It is known to five points either way.");
   }
   function consistency(answers) {

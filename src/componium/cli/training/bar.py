@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -38,6 +39,7 @@ class Display(Observer):
         self.run: RunInfo | None = None
         self.summary: Summary | None = None
         self.measured: HeldOutReport | None = None
+        self._stage = ""
         self._bars: Any = None
         self._task: Any = None
         self._shown = self._line = self._begun = clock()
@@ -67,14 +69,17 @@ class Display(Observer):
     def stepped(self, report: StepReport) -> None:
         """Move the bar, or write a line where it is time for one."""
         now, last = self.clock(), report.step >= report.steps
+        if report.stage and report.stage != self._stage:
+            self._stage = report.stage
+            self._write(f"from step {report.step:,}: {report.stage}")
         if self._bars is not None:
             if last or now - self._shown >= REFRESH_SECONDS:
                 self._shown = now
                 self._bars.update(self._task, completed=report.step, told=bar_text(report, self.measured))
         elif now - self._line >= LINE_SECONDS and not last:
             self._line = now
-            typer.echo(f"step {report.step} of {report.steps}: {bar_text(report, self.measured)}, "
-                       f"about {duration(self._left(report, now))} left", err=True)
+            self._write(f"step {report.step} of {report.steps}: {bar_text(report, self.measured)}, "
+                        f"about {duration(self._left(report, now))} left")
 
     def _left(self, report: StepReport, now: float) -> float:
         """Return the seconds that are left, at the speed since the run was begun or resumed."""
@@ -87,10 +92,15 @@ class Display(Observer):
 
     def warned(self, text: str) -> None:
         """Write a warning above the bar."""
-        if self._bars is None:
-            typer.echo(f"warning: {text}", err=True)
-        else:
-            self._bars.console.print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
+        self._write(f"warning: {text}")
+
+    def _write(self, text: str) -> None:
+        """Write a line, above the bar where there is one; a terminal that was closed does not end a training."""
+        with contextlib.suppress(OSError):
+            if self._bars is None:
+                typer.echo(text, err=True)
+            else:
+                self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def ended(self, summary: Summary) -> None:
         """Take the bar away."""

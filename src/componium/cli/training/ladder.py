@@ -167,7 +167,8 @@ def _write_page(asked: Asked, made: Sequence[Made], path: Path) -> None:
     body = section("Overview", pages.overview(takes, columns, label="Steps"))
     body += section("Steps", pages.cards(takes))
     body += section("The same again", command(again), pages.paragraphs("One step alone:"),
-                    command(f"componium generate {quoted(made[0].rung.model)} --seed {asked.seed} --out first.mid"))
+                    command(f"componium generate {quoted(made[0].rung.model)} --seed {asked.seed} --bars {asked.bars} "
+                            "--out first.mid"))
     steps = counted(len(made), "kept step")
     lead = f"{steps} of one training: {asked.bars} bars each, composed with seed {asked.seed}."
     pages.write_page(path, pages.document(f"How {Path(name).name} learned", body, lead=lead, takes=takes,

@@ -68,8 +68,12 @@ def _skipped(run: RunInfo, stored: Mapping[str, Any]) -> list[str]:
     """Return the files that could not be read and the pieces that cannot be learned from, with their reasons."""
     from componium.music.item import Skipped
 
-    files = [Skipped(str(name), str(reason)) for name, reason in stored.get("data", {}).get("skipped", ())]
-    return skipped_lines([*files, *(Skipped(name, reason) for name, reason in run.passed_over)])
+    data, unused = stored.get("data", {}), [Skipped(name, reason) for name, reason in run.passed_over]
+    if "skipped" in data:
+        return skipped_lines([*(Skipped(str(name), str(reason)) for name, reason in data["skipped"]), *unused])
+    files = stored.get("provenance", {}).get("skipped_pieces", 0) - len(unused)
+    told = [f"skipped {files} that could not be read or are there twice ('componium corpus info' names them)"]
+    return [*(told if files > 0 else ()), *skipped_lines(unused)]
 
 
 def _length_line(run: RunInfo) -> str:
@@ -86,8 +90,8 @@ def _cost_lines(run: RunInfo) -> list[str]:
     if cost is None:
         return []
     left = cost.total_seconds * (run.steps - run.first_step) / max(1, run.steps)
-    parts = [f"{'about ' if left >= 1 else ''}{duration(left)} ({cost.step_seconds * 1000:.3g} ms a step), previews "
-             "not counted"]
+    each = f"{cost.step_seconds:.3g} s" if cost.step_seconds >= 1 else f"{cost.step_seconds * 1000:.3g} ms"
+    parts = [f"{'about ' if left >= 1 else ''}{duration(left)} ({each} a step), previews not counted"]
     parts += [f"{size(cost.memory_bytes)} of memory"] if cost.memory_bytes else []
     parts += [f"{size(cost.disk_bytes)} of disk"] if cost.disk_bytes else []
     return ["estimate: " + ", ".join(parts)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from componium.composers.chorale_rnn import bachbot, sheets, views
+from componium.composers.chorale_rnn.bachbot import moved_rules
 from componium.composers.chorale_rnn.filling import Filled, Task, Way, fill
 from componium.composers.chorale_rnn.network import ChoraleNetwork
 from componium.composers.chorale_rnn.reading import BachBotReader, GridReader, Reader
@@ -71,16 +72,27 @@ class Wish:
 def fill_sheets(model: ChoraleRNN, asked: Sequence[Sheet], seeds: Sequence[int], wish: Wish,
                 progress: Progress) -> list[tuple[Grid, Filled]]:
     """Return the filled grids; sheets that are one object are looked at together."""
+    if len(seeds) != len(asked):
+        raise BadInput(f"{len(asked)} pieces with {len(seeds)} seeds: give one seed of each piece")
+    if min(seeds, default=0) < 0:
+        raise BadInput(f"seed={min(seeds)}: a seed is 0 or more")
     rules, way = wish.rules(), wish.way(model)
-    automata = {id(sheet): automaton_of(model, sheet, rules) for sheet in asked}
-    marks = {id(sheet): marks_of(model, sheet.grid) for sheet in asked}
-    known = {id(sheet): known_of(model, sheet) for sheet in asked}
-    tasks = [Task(automata[id(sheet)], marks[id(sheet)], _marked(sheet.grid), seed, known[id(sheet)])
-             for sheet, seed in zip(asked, seeds, strict=True)]
+    ready: dict[int, Task] = {}
+    for sheet in asked:
+        if id(sheet) not in ready:
+            steps = slice(sheet.until)
+            ready[id(sheet)] = Task(automaton_of(model, sheet, rules), marks_of(model, sheet.grid)[steps],
+                                    _marked(sheet.grid)[steps], 0, known_of(model, sheet)[steps])
+    tasks = [replace(ready[id(sheet)], seed=seed) for sheet, seed in zip(asked, seeds, strict=True)]
     done = fill(tasks, lambda places, held: reader_of(model, places, held), model.config.voices, way, progress)
-    return [(model.tokens.decode(each.symbols, like=replace(sheet.grid, ties_known=True)
-                                 if not sheet.grid.ties_known else sheet.grid), each)
-            for sheet, each in zip(asked, done, strict=True)]
+    return [(decoded(model, sheet, each), each) for sheet, each in zip(asked, done, strict=True)]
+
+
+def decoded(model: ChoraleRNN, sheet: Sheet, done: Filled) -> Grid:
+    """Return the grid of a filled sheet, with what follows the part that was read."""
+    symbols = np.concatenate([done.symbols, sheet.fixed[sheet.until:]])
+    return model.tokens.decode(symbols, like=replace(sheet.grid, ties_known=True) if not sheet.grid.ties_known
+                               else sheet.grid)
 
 
 def automaton_of(model: ChoraleRNN, sheet: Sheet, rules: Constraints) -> Automaton:
@@ -88,14 +100,16 @@ def automaton_of(model: ChoraleRNN, sheet: Sheet, rules: Constraints) -> Automat
     grid = sheet.grid
     frame = Frame(len(sheet), model.config.voices, grid.steps_per_beat, grid.numerator, grid.denominator,
                   grid.pickup_steps)
-    return compiled(rules, frame, lowest=model.config.lowest, highest=model.config.highest, fixed=sheet.fixed,
-                    possible=sheet.possible)
+    possible = sheets.with_rests_of(sheet.possible, rules, frame)
+    return compiled(moved_rules(rules, sheet.moved), frame, lowest=model.config.lowest, highest=model.config.highest,
+                    fixed=sheet.fixed, possible=possible)
 
 
 def marks_of(model: ChoraleRNN, grid: Grid) -> Ints:
-    """Return the marks of a grid that the model is told."""
+    """Return the marks of a grid that the model is told: those that its corpus has."""
     told = model.config.marks
-    return views.marks_of(grid, meter=told, fermatas=told, end=told)
+    return views.marks_of(grid, meter=told and model.learned.ties, fermatas=told and bool(model.learned.fermatas),
+                          end=told)
 
 
 def _marked(grid: Grid) -> np.ndarray:
@@ -107,11 +121,10 @@ def _marked(grid: Grid) -> np.ndarray:
 
 
 def known_of(model: ChoraleRNN, sheet: Sheet) -> Ints:
-    """Return the pitches, from 0, of the voices that are given in full; -1 elsewhere."""
-    whole = (sheet.fixed != sheets.OPEN).all(axis=0)
+    """Return the pitches, from 0, of the cells that are given; -1 elsewhere."""
     sounding = sheet.grid.pitches.astype(np.int64)
     count = model.config.highest - model.config.lowest + 1
-    return np.where(whole, np.where(sounding == REST, count, sounding - model.config.lowest), -1)
+    return np.where(sheet.fixed == sheets.OPEN, -1, np.where(sounding == REST, count, sounding - model.config.lowest))
 
 
 def reader_of(model: ChoraleRNN, marks: Ints, fermatas: np.ndarray) -> Reader:
@@ -121,7 +134,7 @@ def reader_of(model: ChoraleRNN, marks: Ints, fermatas: np.ndarray) -> Reader:
         return GridReader(network, marks, joined=not model.learned.ties)
     assert isinstance(network, bachbot.BachBotNetwork)
     pitches = model.config.highest - model.config.lowest + 1
-    return BachBotReader(network, fermatas, pitches, model.config.voices)
+    return BachBotReader(network, fermatas, pitches, model.config.voices, joined=not model.learned.ties)
 
 
 # new pieces
@@ -140,21 +153,21 @@ def new_pieces(model: ChoraleRNN, seeds: Sequence[int], wish: Wish, progress: Pr
     if wanted is not None:
         home = Key.parse("A minor" if wanted.is_minor else "C major") if normalised else wanted
         sheet = sheets.in_key(sheet, home, model.tokens)
+        sheet = replace(sheet, moved=bachbot.semitones_to_c(wanted) if normalised else 0)
     composed = fill_sheets(model, [sheet] * len(seeds), seeds, wish, progress)
     pieces = []
     for (grid, _), seed in zip(composed, seeds, strict=True):
-        if normalised:
-            grid = bachbot.transposed(grid, semitones_from_c(wanted, seed))
+        if normalised:  # rules tell where the piece lies, or else the seed
+            free = wanted is None and wish.constraints is None
+            grid = bachbot.transposed(grid, semitones_nearby(seed) if free else -sheet.moved)
         score = from_grid(grid, tempo_bpm=tempo or DEFAULT_TEMPO_BPM, names=names_of(model))
         pieces.append(signed(score, wanted))
     return pieces
 
 
-def semitones_from_c(key: Key | None, seed: int) -> int:
-    """Return the transposition from C major or A minor to a key; without a key the seed draws one nearby."""
-    if key is None:
-        return int(np.random.default_rng([seed, 7]).integers(-3, 4))
-    return -bachbot.semitones_to_c(key)
+def semitones_nearby(seed: int) -> int:
+    """Return the transposition from C major or A minor to a key nearby that a seed draws."""
+    return int(np.random.default_rng([seed, 7]).integers(-3, 4))
 
 
 def signed(score: Score, key: Key | None) -> Score:
@@ -179,25 +192,31 @@ def continued(model: ChoraleRNN, score: Score, seed: int, wish: Wish, progress: 
                        "bars; ask for more bars")
     start = len(grid)
     sheet = sheets.sheet_after(grid, model.tokens, model.learned, steps=steps, rests=wish.rests)
+    sheet = replace(sheet, moved=shift)
     sheet = sheets.with_fermatas(sheet, model.learned, phrase_bars=phrase_bars, from_step=start)
     (done, _), = fill_sheets(model, [sheet], [seed], wish, progress)
     new = replace(done, pitches=done.pitches[start:], held=done.held[start:], pickup_steps=0, key=None,
                   fermatas=tuple(step - start for step in done.fermatas if step >= start))
     written = from_grid(bachbot.transposed(new, -shift), tempo_bpm=tempo_bpm(score), names=names_of(model))
-    return joined(score, grid, written, start / grid.steps_per_beat)
+    return joined(score, bachbot.transposed(grid, -shift), written, start / grid.steps_per_beat)
 
 
 def joined(score: Score, grid: Grid, written: Score, at_beats: float) -> Score:
-    """Return a score followed by another, each new voice in the track where that voice was."""
+    """Return a score followed by another, each new voice in the track where that voice of the score's grid was."""
     kept = score.copy()
+    names = [track.name for track in kept.tracks]
+    for number, track in enumerate(kept.tracks):
+        track.name = str(number)  # tracks meet by name, and names of the user's may be alike
     for voice, track in enumerate(written.tracks):
         place = sheets.track_of_voice(score, grid, voice)
         if place is not None:
-            track.name = kept.tracks[place].name
-            track.program = kept.tracks[place].program
+            track.name, track.is_drum = str(place), kept.tracks[place].is_drum
     written.tracks = type(written.tracks)([track for track in written.tracks if len(track.notes)])
     written.time_signatures.clear()
-    return concatenate(kept, written, at_beats)
+    whole = concatenate(kept, written, at_beats)
+    for track, name in zip(whole.tracks, names, strict=True):
+        track.name = name
+    return whole
 
 
 # harmonising
@@ -212,7 +231,8 @@ def harmonized(model: ChoraleRNN, scores: Sequence[Score], given: str, seeds: Se
         voices = voices or [v for v in range(model.config.voices) if (grid.pitches[:, v] != REST).any()]
         if len(voices) == model.config.voices:
             raise BadInput("all voices are there already: leave out those that are to be composed")
-        asked.append(sheets.sheet_beside(grid, voices, model.tokens, model.learned, rests=wish.rests))
+        sheet = sheets.sheet_beside(grid, voices, model.tokens, model.learned, rests=wish.rests)
+        asked.append(replace(sheet, moved=shift))
         told.append((score, voices, shift))
     composed = fill_sheets(model, asked, seeds, wish, progress)
     return [beside(score, bachbot.transposed(grid, -shift), voices, names_of(model))
@@ -223,7 +243,7 @@ def beside(score: Score, grid: Grid, given: Sequence[int], names: Sequence[str])
     """Return a score with new tracks for the voices that were not given, in the order of the voices."""
     written, result = from_grid(grid, names=names), score.copy()
     full = [track for track in score.tracks if len(track.notes) and not track.is_drum]
-    loudness = int(np.median(np.concatenate([note_arrays(track)["velocity"] for track in full])))
+    loudness = max(int(np.median(np.concatenate([note_arrays(track)["velocity"] for track in full]))), 1)
     pitched = sheets.high_to_low(score, [p for p, t in enumerate(score.tracks) if len(t.notes) and not t.is_drum])
     tracks: list[Track] = []
     for voice, new in enumerate(written.tracks):
@@ -248,17 +268,19 @@ def infilled(model: ChoraleRNN, score: Score, where: str, seed: int, wish: Wish,
     places = passages(score, where)
     grid, shift = heard(model, score)
     sheet = sheets.sheet_around(grid, places, model.tokens, model.learned, rests=wish.rests)
+    sheet = replace(sheet, moved=shift)
     (done, _), = fill_sheets(model, [sheet], [seed], wish, progress)
     written = from_grid(bachbot.transposed(done, -shift), names=names_of(model))
     new = score.copy()
     for track in new.tracks:
         track.notes.clear()
+    placed = bachbot.transposed(grid, -shift)
     for voice, track in enumerate(written.tracks):
-        place = sheets.track_of_voice(score, grid, voice)
+        place = sheets.track_of_voice(score, placed, voice)
         if place is not None and len(track.notes):
             notes = note_arrays(track)
             old = note_arrays(score.tracks[place])["velocity"]
-            set_notes(track, notes | {"velocity": np.full(len(notes["time"]), int(np.median(old)))})
+            set_notes(track, notes | {"velocity": np.full(len(notes["time"]), max(int(np.median(old)), 1))})
             new.tracks[place].notes.extend(track.notes)
     return filled(score, new, places)
 

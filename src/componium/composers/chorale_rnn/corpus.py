@@ -63,7 +63,9 @@ class Learned:
 
     @classmethod
     def of(cls, prepared: Sequence[Mapping[str, npt.NDArray[Any]]], tokens: GridTokens) -> Learned:
-        """Look at all pieces that are learned."""
+        """Look at all pieces that are learned; raises `BadInput` where there are none."""
+        if not prepared:
+            raise BadInput("there is no piece to learn from")
         low, high = np.full(tokens.voices, 999), np.full(tokens.voices, -1)
         meters: Counter[tuple[int, int]] = Counter()
         all_fermatas: Counter[tuple[int, int, int]] = Counter()
@@ -105,9 +107,14 @@ class Learned:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], voices: int) -> Learned:
         """Take back what `to_json` returned; raises `BadInput` where it does not fit."""
-        ranges = np.array(data["ranges"], dtype=np.int64)
+        try:
+            ranges = np.array(data["ranges"], dtype=np.int64)
+            found = cls(ranges, {(a, b): n for a, b, n in data["meters"]},
+                        {(a, b, c): n for a, b, c, n in data["fermatas"]},
+                        {(a, b, c): n for a, b, c, n in data["last"]}, bool(data["ties"]), bool(data["rests"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"what it knows of its corpus is damaged ({error})") from error
         if ranges.shape != (voices, 2):
             raise BadInput("its ranges do not belong to its voices")
-        return cls(ranges, {(a, b): n for a, b, n in data["meters"]}, {(a, b, c): n for a, b, c, n in data["fermatas"]},
-                   {(a, b, c): n for a, b, c, n in data["last"]}, bool(data["ties"]), bool(data["rests"]))
+        return found
 

@@ -20,14 +20,15 @@ def parallels(voice: int, before: Tensor, now: Tensor, pitches: int) -> Tensor:
         now: [rows, V] pitches of this step, in the same way; -1 where they are not known yet.
         pitches: how many pitches there are.
     """
-    own = before[:, voice]
+    wrong = torch.zeros(len(before), pitches + FIRST_PITCH, dtype=torch.bool, device=before.device)
+    others = [other for other in range(before.shape[1]) if other != voice]
+    own, was, is_now = before[:, voice, None], before[:, others], now[:, others]
+    moved = (is_now != was) & (is_now >= 0) & (is_now < pitches) & (was < pitches) & (own < pitches)
+    if not bool(moved.any()):
+        return wrong
+    interval = (was - own).abs() % 12
+    perfect = moved & torch.isin(interval, torch.tensor(PERFECT, device=before.device))
     candidates = torch.arange(pitches, device=before.device)
-    wrong = torch.zeros(len(before), pitches, dtype=torch.bool, device=before.device)
-    for other in (other for other in range(before.shape[1]) if other != voice):
-        was, is_now = before[:, other], now[:, other]
-        interval = (was - own) % 12
-        sounds = (is_now >= 0) & (is_now < pitches) & (was < pitches) & (own < pitches)
-        perfect = sounds & (is_now != was) & torch.isin(interval, torch.tensor(PERFECT, device=before.device))
-        again = (is_now[:, None] - candidates) % 12 == interval[:, None]
-        wrong |= perfect[:, None] & again & (candidates != own[:, None])
-    return torch.nn.functional.pad(wrong, (FIRST_PITCH, 0))
+    again = (is_now[..., None] - candidates).abs() % 12 == interval[..., None]
+    wrong[:, FIRST_PITCH:] = (perfect[..., None] & again).any(1) & (candidates != own)
+    return wrong

@@ -163,7 +163,8 @@ class ChoraleRNN:
     def nats(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the nats of each cell of a batch: [B, T, V]; 0 where there is none."""
         logits = self.network(batch["before"], batch["age"], batch["place"], batch["now"], batch["struck"])
-        log_probabilities = grammatical(logits.float(), batch["before"], self.tokens.highest - self.tokens.lowest + 1,
+        exact = logits.float() if self.network.training else logits.double()  # no sum of chances rounds above one
+        log_probabilities = grammatical(exact, batch["before"], self.tokens.highest - self.tokens.lowest + 1,
                                         joined=~batch["ties"][:, None, None])
         target = batch["target"]
         nats = -log_probabilities.gather(-1, target.clamp(min=0)[..., None])[..., 0]
@@ -208,8 +209,8 @@ class ChoraleRNN:
         if wanted != given:
             wrong = sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name))
             raise BadInput(f"its weights do not belong to these settings ({wrong[0]})")
-        self.learned = Learned.from_json(json["learned"], self.config.voices)
-        self.half = bool(json["half"])
+        self.learned = Learned.from_json(json.get("learned", {}), self.config.voices)
+        self.half = bool(json.get("half", False))
         state = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
         self.network.load_state_dict({name: value.float() if value.is_floating_point() else value
                                       for name, value in state.items()})

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from componium.composers.chorale_rnn.corpus import Learned
 from componium.composers.chorale_rnn.views import Ints
+from componium.music.constraint_rules import Rests, Rhythm
+from componium.music.constraints import Constraints, Frame
 from componium.music.errors import BadInput
 from componium.music.grid import REST as SILENT_CELL
 from componium.music.grid import Grid, to_grid
@@ -35,26 +37,18 @@ class Sheet:
         grid: tells length, meter, pickup, fermatas and, where they are given, cells.
         fixed: [steps, voices] symbols of the given cells, `OPEN` elsewhere.
         possible: [steps, voices, S] bool, what an open cell may become.
+        until: so many steps have to be read; all that follows is given, and only rules and marks look at it.
+        moved: semitones from the pitches as they were written to those of the grid.
     """
 
     grid: Grid
     fixed: Ints
     possible: npt.NDArray[np.bool_]
+    until: int
+    moved: int = 0
 
     def __len__(self) -> int:
         return len(self.fixed)
-
-    def cut(self, steps: int) -> Sheet:
-        """Return its beginning."""
-        if steps >= len(self):
-            return self
-        return Sheet(shortened(self.grid, steps), self.fixed[:steps], self.possible[:steps])
-
-
-def shortened(grid: Grid, steps: int) -> Grid:
-    """Return the first steps of a grid."""
-    return replace(grid, pitches=grid.pitches[:steps], held=grid.held[:steps],
-                   fermatas=tuple(step for step in grid.fermatas if step < steps))
 
 
 def lengthened(grid: Grid, steps: int) -> Grid:
@@ -83,12 +77,27 @@ def choices(tokens: GridTokens, learned: Learned, steps: int, *, rests: bool) ->
     return np.repeat(table[None], steps, axis=0)
 
 
+def with_rests_of(possible: npt.NDArray[np.bool_], rules: Constraints, frame: Frame) -> npt.NDArray[np.bool_]:
+    """Return what open cells may be where rules ask for rests: a voice may rest there."""
+    asking = [rule for rule in rules.rules if (isinstance(rule.kind, Rests) and rule.kind.silent) or
+              (isinstance(rule.kind, Rhythm) and not all(is_note for _, is_note in rule.kind.events))]
+    possible = possible.copy() if asking else possible
+    for rule in asking:
+        try:
+            stretches, voices = frame.stretches_of(rule.place), frame.voices_of(rule.place)
+        except BadInput:  # the rule has no such place: who compiles it names it
+            continue
+        for start, stop in stretches:
+            possible[start:stop, list(voices), REST] = True
+    return possible
+
+
 def empty_sheet(tokens: GridTokens, learned: Learned, *, bars: int, meter: tuple[int, int], rests: bool) -> Sheet:
     """Return a sheet with nothing on it."""
     steps = bars * bar_steps(*meter, tokens.steps_per_beat)
     shape = (steps, tokens.voices)
     grid = Grid(np.full(shape, SILENT_CELL, np.int16), np.zeros(shape, bool), tokens.steps_per_beat, *meter)
-    return Sheet(grid, np.full(shape, OPEN, np.int64), choices(tokens, learned, steps, rests=rests))
+    return Sheet(grid, np.full(shape, OPEN, np.int64), choices(tokens, learned, steps, rests=rests), steps)
 
 
 def sheet_after(grid: Grid, tokens: GridTokens, learned: Learned, *, steps: int, rests: bool) -> Sheet:
@@ -100,27 +109,28 @@ def sheet_after(grid: Grid, tokens: GridTokens, learned: Learned, *, steps: int,
     resting = (grid.pitches == SILENT_CELL).all(axis=0)  # a voice that is silent all along stays so
     possible[len(grid):, resting] = False
     possible[len(grid):, resting, REST] = True
-    return Sheet(lengthened(grid, steps), fixed, possible)
+    return Sheet(lengthened(grid, steps), fixed, possible, steps)
 
 
 def sheet_beside(grid: Grid, given: Sequence[int], tokens: GridTokens, learned: Learned, *, rests: bool) -> Sheet:
     """Return a sheet that has some voices of a grid."""
     fixed = np.full(grid.pitches.shape, OPEN, np.int64)
     fixed[:, list(given)] = tokens.encode(grid)[:, list(given)]
-    return Sheet(grid, fixed, choices(tokens, learned, len(grid), rests=rests))
+    return Sheet(grid, fixed, choices(tokens, learned, len(grid), rests=rests), len(grid))
 
 
 def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, learned: Learned, *,
                  rests: bool) -> Sheet:
     """Return a sheet that has all of a grid but some passages.
 
-    A note that is held into a passage stays; where one is held out of it, the new music may be held just as far.
+    A note that is held into a passage stays, and the new music is struck after it; where one is held out of it, the
+    new music may be held just as far.
     """
     symbols = tokens.encode(grid).astype(np.int64)
     spb, fixed = tokens.steps_per_beat, symbols.copy()
     possible = choices(tokens, learned, len(grid), rests=rests)
     resting = (grid.pitches == SILENT_CELL).all(axis=0)
-    last = 0
+    until = 0
     for place in places:
         first, after = round(place.start_beats * spb), min(round(place.end_beats * spb), len(grid))
         fixed[first:after] = OPEN
@@ -133,12 +143,14 @@ def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, lear
             while tail < len(grid) and symbols[tail, voice] == HOLD:
                 tail += 1
             if held < after:  # the tail belongs to a note that goes: it may be held, or end
+                possible[held, voice, HOLD] = False
                 fixed[after:tail, voice] = OPEN
                 possible[after:tail, voice] = False
                 possible[after:tail, voice, HOLD] = possible[after:tail, voice, REST] = True
+                until = max(until, tail)
         fixed[first:after, resting] = REST
-        last = after
-    return Sheet(grid, fixed, possible).cut(last + AFTER_BEATS * spb)
+        until = max(until, after + AFTER_BEATS * spb)
+    return Sheet(grid, fixed, possible, min(until, len(grid)))
 
 
 def in_key(sheet: Sheet, key: Key, tokens: GridTokens) -> Sheet:
@@ -155,7 +167,7 @@ def in_key(sheet: Sheet, key: Key, tokens: GridTokens) -> Sheet:
             lowest = voice == tokens.voices - 1
             possible[step, voice] &= onset & (classes == tonic) if lowest else chord
     possible[at_end + 1:, :, FIRST_PITCH:] = False
-    return Sheet(sheet.grid, sheet.fixed, possible)
+    return replace(sheet, possible=possible)
 
 
 def with_fermatas(sheet: Sheet, learned: Learned, *, phrase_bars: int, from_step: int = 0) -> Sheet:
@@ -180,7 +192,7 @@ def with_fermatas(sheet: Sheet, learned: Learned, *, phrase_bars: int, from_step
         ends = range(first + phrase_bars - 1, bars - 1, phrase_bars)
         steps += [grid.pickup_steps + bar * length + inner * grid.steps_per_beat for bar in ends]
     fermatas = sorted({step for step in [*steps, last] if 0 <= step < len(sheet)})
-    return Sheet(replace(grid, fermatas=tuple(fermatas)), sheet.fixed, sheet.possible)
+    return replace(sheet, grid=replace(grid, fermatas=tuple(fermatas)))
 
 
 # reading scores

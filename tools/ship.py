@@ -1,0 +1,65 @@
+"""Put a trained checkpoint into the package: halved, checked, with figures.
+
+    python tools/ship.py my.chorale-rnn chorale-rnn [--valid valid.json]
+
+Refused are weights that were learned from pieces of the benchmark's validation or test part or their siblings, from
+works or encodings with restrictions, and folders above 6 MB (40 MB for all of them).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from componium import checkpoint, registry
+from componium.evaluation.likelihood import evaluate
+from componium.music.licences import licence_class
+from componium.music.provenance import benchmark_part
+
+MOST_BYTES, MOST_BYTES_IN_ALL = 6_000_000, 40_000_000
+UNRESTRICTED = ("free", "encoding not stated")
+
+
+def refusals(model: Any) -> list[str]:
+    """Return why a model may not be shipped."""
+    told = model.provenance
+    shared = [name for name, prints in zip(told["names"], told["fingerprints"], strict=True) if benchmark_part(prints)]
+    restricted = [text for text in told["licences"] if licence_class(text) not in UNRESTRICTED]
+    return [f"it learned from {name}, which is in the benchmark or a sibling" for name in shared] + \
+        [f"it learned under a licence with restrictions: {text}" for text in restricted]
+
+
+def size_bytes(folder: Path) -> int:
+    """Return the size of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def main() -> int:
+    """Ship a checkpoint; returns the exit status."""
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("folder", type=Path)
+    words.add_argument("name")
+    words.add_argument("--valid", type=Path, help="the benchmark's valid.json: its figure goes into the card")
+    asked = words.parse_args()
+    model = checkpoint.load(asked.folder)
+    reasons = refusals(model)
+    if reasons:
+        print("\n".join(reasons), file=sys.stderr)
+        return 1
+    if hasattr(model, "halve"):
+        model.halve()
+    if asked.valid is not None:
+        report = evaluate(model, asked.valid, protocol="jsb16")
+        model.figures["nats per token, JSB-16/tok valid, 76 pieces, token mean"] = round(report.all_pieces.token_mean, 4)
+        model.figures["nats per onset, JSB-16/tok valid"] = round(report.all_pieces.nats_per_onset or 0.0, 4)
+    target = checkpoint.save(model, registry.PRETRAINED / asked.name, force=True)
+    too_large = size_bytes(target) > MOST_BYTES or size_bytes(registry.PRETRAINED) > MOST_BYTES_IN_ALL
+    print(f"{target}: {size_bytes(target) / 1e6:.2f} MB; all shipped: {size_bytes(registry.PRETRAINED) / 1e6:.2f} MB")
+    print("\n".join(f"{name}: {value}" for name, value in model.figures.items()))
+    return int(too_large)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -546,3 +546,9 @@ def test_hub_without_the_model_or_out_of_reach_is_one_sentence(hub: str, tmp_pat
 def test_wrong_hub_name_is_refused_without_asking(name: str) -> None:
     with pytest.raises(BadInput, match=r"hub|fetched"):
         cp.load(name)
+
+
+def test_a_single_number_stays_one(tmp_path: Path) -> None:
+    folder = checkpoint.save(model(count=np.array(3), table=np.arange(6).reshape(2, 3).T), tmp_path / "m")
+    arrays = checkpoint.load(folder).arrays
+    assert arrays["count"].shape == () and arrays["table"].tolist() == [[0, 3], [1, 4], [2, 5]]

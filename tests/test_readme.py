@@ -39,6 +39,8 @@ def my_music(tmp_path, monkeypatch):
     for item in invented(8, bars=6):
         write_score(item.content, tmp_path / "my_midi" / f"{item.name}.mid")
     (tmp_path / "exclude.txt").write_text("# none yet\n", encoding="utf-8")
+    rules = blocks(ROOT / "docs" / "7-constraints.md", "text")[0]
+    (tmp_path / "tune.txt").write_text(rules, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

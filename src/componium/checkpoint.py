@@ -162,7 +162,7 @@ def _write_folder(folder: Path, model: Any, arrays: Arrays, state: dict[str, Any
     if arrays:
         from safetensors.numpy import save as packed
 
-        whole = packed({key: np.ascontiguousarray(value) for key, value in arrays.items()})
+        whole = packed({key: np.require(value, requirements="C") for key, value in arrays.items()})
         (folder / WEIGHTS).write_bytes(whole)
         sha256 = _sha256(folder / WEIGHTS)
         name = f"weights-{sha256[:16]}.safetensors" if named_by_content else WEIGHTS

@@ -531,14 +531,14 @@ def music(folder, chorales):
 
 
 def test_the_verb_writes_a_page_and_never_over_another(run, folder, model, music, player):
-    words = ["quiz", "--model", model, "--on", music, "--pairs", 2, "--bars", 4, "--repeats", 1, "--out", "q.html"]
+    words = ["quiz", "--model", model, "--on", music, "--pairs", 2, "--bars", 4, "--out", "q.html"]
     done = run(*words, "phrase_bars=2")
     assert done.exit_code == 0, done.output
-    assert "2 pairs (2 composed from scratch), 1 of them twice" in done.output and "wrote q.html" in done.output
+    assert "2 pairs (2 composed from scratch), 2 of them twice" in done.output and "wrote q.html" in done.output
     html = (folder / "q.html").read_text(encoding="utf-8")
     assert "phrase_bars=2" in html and "<td>small.markov (the model markov)</td>" in html
     data = data_of(html)
-    assert len(data["questions"]) == 3 and len(data["sounds"]) == 4 and data["composer"] == HUMAN
+    assert len(data["questions"]) == 4 and len(data["sounds"]) == 4 and data["composer"] == HUMAN
     again = run(*words)
     assert again.exit_code == 1 and "--force" in again.output
     assert run(*words, "--force", "--seed", 1).exit_code == 0
@@ -554,7 +554,7 @@ def data_of(html):
     (["--model", "soundfont", "--out", "q.html"], "cannot compose"),
     (["--model", "grammar", "--out", "q.html", "--kinds", "harmonised"], "cannot harmonize"),
     (["--model", "grammar", "--out", "q.html", "--kinds", "satb"], "no kind"),
-    (["--model", "grammar", "--out", "q.html", "--pairs", "2"], "only 2 pairs to repeat"),
+    (["--model", "grammar", "--out", "q.html", "--pairs", "2", "--repeats", "3"], "only 2 pairs"),
     (["--model", "grammar", "--out", "q.html", "--with", "kazoo"], "kazoo"),
     (["--model", "grammar", "--out", "q.html", "--with", "soprano=oboe"], "one instrument plays all"),
     (["--model", "grammar", "--out", "q.html", "colour=3"], "colour"),

@@ -1,6 +1,6 @@
 """What one of several processes does in `test_distributed.py`; torchrun starts it.
 
-    together.py WHAT MODEL FOLDER      WHAT: gradients, train, resume, stop, explode
+    together.py WHAT MODEL FOLDER      WHAT: gradients, train, resume, stop
 """
 
 from __future__ import annotations
@@ -47,18 +47,14 @@ class Ear(Observer):
             file.write(json.dumps({"held_out": report.loss, "step": report.step}) + "\n")
 
 
-def gradients(model, folder: Path, accumulate: int) -> None:
-    """Write the gradients of a batch, turn by turn, and the weights after three updates."""
-    import torch
-
+def gradients(machine, model, accumulate: int) -> dict[str, np.ndarray]:
+    """Return the gradients of a batch, turn by turn, and the weights after three updates."""
     from componium.training.batches import Batches
-    from componium.training.machine import Machine
     from componium.training.preparing import prepared_of
     from componium.training.settings import TrainSettings
     from componium.training.turns import tensors
     from componium.training.updates import Updates
 
-    machine = Machine("cpu")
     settings = TrainSettings(batch=8, accumulate=accumulate, warmup_steps=0)
     prepared = prepared_of(model, pieces())
     batches = Batches(model, prepared.arrays, prepared.names, batch=8, seed=1, processes=machine.processes,
@@ -73,9 +69,23 @@ def gradients(model, folder: Path, accumulate: int) -> None:
                   if p.grad is not None and any(p is other for other in model.parameters_of(turn))}
     for step in range(3):
         updates.update(step)
-    found |= {f"weights {name}": value.numpy() for name, value in model.network.state_dict().items()}
-    np.savez(folder / f"found-{machine.processes}-{machine.rank}.npz", **found)
+    found |= {f"weights {name}": value.numpy().copy() for name, value in model.network.state_dict().items()}
     updates.close()
+    return found
+
+
+def write_gradients(path: str, folder: Path) -> None:
+    """Write the gradients of the models that have no chance in them, of whole batches and of parts."""
+    import torch
+
+    from componium.training.machine import Machine
+
+    machine, found = Machine("cpu"), {}
+    for name in ("Toy", "Quiet"):
+        for accumulate in (1, 2):
+            these = gradients(machine, registry.create(f"{path}:{name}"), accumulate)
+            found |= {f"{name}{accumulate} {key}": value for key, value in these.items()}
+    np.savez(folder / f"found-{machine.processes}-{machine.rank}.npz", **found)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -84,10 +94,10 @@ def main() -> None:
     """Do what was asked for."""
     what, name, place = sys.argv[1:4]
     folder = Path(place)
-    model = registry.create(name)
-    if what.startswith("gradients"):
-        gradients(model, folder, int(what.removeprefix("gradients") or "1"))
+    if what == "gradients":
+        write_gradients(name.rpartition(":")[0], folder)
         return
+    model = registry.create(name)
     ear = Ear(folder, 5 if what == "stop" else None)
     more = {"resume": True} if what == "resume" else {"steps": STEPS, "settings": SETTINGS}
     try:

@@ -22,15 +22,15 @@ READ_AGAIN = (8, 64)
 LENGTHS = (8, 32, 128, 512)
 """Bars of the pieces whose cost a token is compared."""
 STEPS_PER_BAR, VOICES = 16, 4
-NOTE = "untrained weights, one thread"
+NOTE = "one version of each, untrained weights, one thread"
 
 
 def state() -> list[Measurement]:
     """Time composing with the state that is kept against reading all again at each step; the music is the same."""
     model, again = _model(), _rereading(_model())
     return _single(lambda: [compare(
-        f"compose-state/{bars}", lambda bars=bars: model.generate(bars=bars, seed=1),
-        lambda bars=bars: again.generate(bars=bars, seed=1), peer="reading the piece so far again at each step",
+        f"compose-state/{bars}", lambda bars=bars: _compose(model, bars),
+        lambda bars=bars: _compose(again, bars), peer="reading the piece so far again at each step",
         repeats=3, amount=bars * STEPS_PER_BAR * VOICES, unit="tokens", note=f"one piece of {bars} bars; {NOTE}")
         for bars in READ_AGAIN])
 
@@ -39,8 +39,8 @@ def batch() -> list[Measurement]:
     """Time a hundred chorales side by side against one by one."""
     model = _model()
     return [_single(lambda: compare(
-        "compose-batch", lambda: model.generate_many(count=PIECES, bars=BARS, seed=1),
-        lambda: [model.generate(bars=BARS, seed=seed) for seed in range(1, ALONE + 1)], peer="one after another",
+        "compose-batch", lambda: model.generate_many(count=PIECES, bars=BARS, seed=1, candidates=1),
+        lambda: [_compose(model, BARS, seed) for seed in range(1, ALONE + 1)], peer="one after another",
         repeats=3, amount=PIECES * BARS * STEPS_PER_BAR * VOICES, unit="tokens", baseline_share=ALONE / PIECES,
         note=f"{PIECES} pieces of {BARS} bars; {NOTE}"))]
 
@@ -52,8 +52,8 @@ def length() -> list[Measurement]:
 
 
 def _lengths(model: Any) -> list[Measurement]:
-    model.generate(bars=LENGTHS[0], seed=0)  # what is done once only is done
-    seconds = {bars: statistics.median(seconds_of(lambda bars=bars: model.generate(bars=bars, seed=1), repeats=3))
+    _compose(model, LENGTHS[0])  # what is done once only is done
+    seconds = {bars: statistics.median(seconds_of(lambda bars=bars: _compose(model, bars), repeats=3))
                for bars in LENGTHS}
     first = seconds[LENGTHS[0]] / LENGTHS[0]
     made = []
@@ -79,15 +79,19 @@ def _model() -> Any:
     return model
 
 
+def _compose(model: Any, bars: int, seed: int = 1) -> object:
+    return model.generate(bars=bars, seed=seed, candidates=1)
+
+
 def _rereading(model: Any) -> Any:
     """Let a model's network keep no state: it hears the piece from its beginning on at each step."""
     import torch
 
     remember = model.network.remember
 
-    def from_the_beginning(seen: Any, so_far: Any = None) -> tuple[Any, Any]:
-        so_far = seen if so_far is None else torch.cat([so_far, seen], 1)
-        return remember(so_far)[0][:, -1:], so_far
+    def from_the_beginning(seen: Any, state: Any = None) -> tuple[Any, Any]:
+        so_far = seen if state is None else torch.cat([state[0][0].transpose(0, 1), seen], 1)
+        return remember(so_far)[0][:, -1:], [(so_far.transpose(0, 1), so_far[None, :, 0])]  # rows second, as in a state
 
     model.network.remember = from_the_beginning
     return model

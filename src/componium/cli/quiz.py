@@ -16,6 +16,7 @@ from componium.music.errors import BadInput
 
 app = new_app()
 MOST_PAIRS = 100
+REPEATS = 3
 DATA = "chorales"
 INSTRUMENT = "church organ"
 
@@ -43,7 +44,8 @@ def quiz(
     bars: Annotated[int, typer.Option(min=1, help="About how many bars each piece has; it stops at a phrase end.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Of the pieces, and of all that is drawn.")] = 0,
     on: Annotated[str, typer.Option("--on", metavar="DATA", help="Where the held-out pieces are taken from.")] = DATA,
-    repeats: Annotated[int, typer.Option(min=0, help="How many pairs are asked twice, with sides swapped.")] = 3,
+    repeats: Annotated[int | None, typer.Option(min=0, help="How many pairs are asked twice, with sides swapped.  "
+                                                            "[default: 3]")] = None,
     kinds: Annotated[str, typer.Option(help="What the model makes: full, at (alto and tenor), atb, harmonised (at and "
                                             "atb); several with commas.")] = "full",
     with_: Annotated[str, typer.Option("--with", metavar="INSTRUMENT", help="Who plays all voices.")] = INSTRUMENT,
@@ -60,7 +62,8 @@ def quiz(
         return
     from componium.cli.pages import write_page
 
-    asked = Asked(model, pairs, bars, seed, on, repeats, kinds, with_, temperature, tuple(words or ()), accept_licence)
+    twice = min(REPEATS, pairs) if repeats is None else repeats
+    asked = Asked(model, pairs, bars, seed, on, twice, kinds, with_, temperature, tuple(words or ()), accept_licence)
     check(asked, out, json, force=force)
     assert out is not None
     html, told = make(asked, out)

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from componium.interface import Arrays
 from componium.music.constraint_rules import Cadence, Contains, Kind, Melody, Pitches, Range, Struck
 from componium.music.constraints import Constraints
+from componium.music.errors import BadInput
 from componium.music.grid import REST, Grid
-from componium.music.keys import Key
+from componium.music.keys import Key, pitch_name
 from componium.tokens.bachbot import START, BachBotTokens, semitones_to_c
 from componium.tokens.grid import GridTokens
 
@@ -59,7 +60,7 @@ class BachBotNetwork(nn.Module):
 def in_c(grid: Grid, key: Key, tokens: GridTokens) -> tuple[Grid, int]:
     """Return a grid moved to C major or A minor, and by how many semitones; an octave off where it would not fit.
 
-    The symbols of ``tokens`` bound what fits; a grid that fits nowhere stays beyond them.
+    The symbols of ``tokens`` bound what fits; raises `BadInput` for a grid that fits nowhere.
     """
     sounding = grid.pitches[grid.pitches != REST].astype(np.int64)
     semitones = semitones_to_c(key)
@@ -67,6 +68,11 @@ def in_c(grid: Grid, key: Key, tokens: GridTokens) -> tuple[Grid, int]:
         moved = semitones + octave
         if sounding.size and tokens.lowest <= sounding.min() + moved and sounding.max() + moved <= tokens.highest:
             return transposed(grid, moved), moved
+    if sounding.size:
+        low, high = (pitch_name(int(pitch)) for pitch in (sounding.min(), sounding.max()))
+        raise BadInput(f"{low} to {high}, moved from {key} to {'A minor' if key.is_minor else 'C major'}, does not fit "
+                       f"{pitch_name(tokens.lowest)} to {pitch_name(tokens.highest)}; train with lowest= and highest= "
+                       "further apart")
     return transposed(grid, semitones), semitones
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from componium.composers.chorale_rnn import bachbot, sheets, views
-from componium.composers.chorale_rnn.bachbot import moved_rules
+from componium.composers.chorale_rnn import bachbot, scores, sheets, views
 from componium.composers.chorale_rnn.filling import Filled, Task, Way, fill
 from componium.composers.chorale_rnn.network import ChoraleNetwork
 from componium.composers.chorale_rnn.reading import BachBotReader, GridReader, Reader
@@ -101,15 +100,15 @@ def automaton_of(model: ChoraleRNN, sheet: Sheet, rules: Constraints) -> Automat
     frame = Frame(len(sheet), model.config.voices, grid.steps_per_beat, grid.numerator, grid.denominator,
                   grid.pickup_steps)
     possible = sheets.with_rests_of(sheet.possible, rules, frame)
-    return compiled(moved_rules(rules, sheet.moved), frame, lowest=model.config.lowest, highest=model.config.highest,
-                    fixed=sheet.fixed, possible=possible)
+    return compiled(bachbot.moved_rules(rules, sheet.moved), frame, lowest=model.config.lowest,
+                    highest=model.config.highest, fixed=sheet.fixed, possible=possible)
 
 
 def marks_of(model: ChoraleRNN, grid: Grid) -> Ints:
     """Return the marks of a grid that the model is told: those that its corpus has."""
     told = model.config.marks
-    return views.marks_of(grid, meter=told and model.learned.ties, fermatas=told and bool(model.learned.fermatas),
-                          end=told)
+    return views.without_marks(views.marks_of(grid), meter=not (told and model.learned.ties),
+                               fermatas=not (told and model.learned.fermatas), end=not told)
 
 
 def _marked(grid: Grid) -> np.ndarray:
@@ -208,7 +207,7 @@ def joined(score: Score, grid: Grid, written: Score, at_beats: float) -> Score:
     for number, track in enumerate(kept.tracks):
         track.name = str(number)  # tracks meet by name, and names of the user's may be alike
     for voice, track in enumerate(written.tracks):
-        place = sheets.track_of_voice(score, grid, voice)
+        place = scores.track_of_voice(score, grid, voice)
         if place is not None:
             track.name, track.is_drum = str(place), kept.tracks[place].is_drum
     written.tracks = type(written.tracks)([track for track in written.tracks if len(track.notes)])
@@ -221,12 +220,12 @@ def joined(score: Score, grid: Grid, written: Score, at_beats: float) -> Score:
 
 # harmonising
 
-def harmonized(model: ChoraleRNN, scores: Sequence[Score], given: str, seeds: Sequence[int], wish: Wish,
+def harmonized(model: ChoraleRNN, given_scores: Sequence[Score], given: str, seeds: Sequence[int], wish: Wish,
                progress: Progress) -> list[Score]:
     """Return scores with the voices that they lack."""
     asked, told = [], []
-    for score in scores:
-        named, voices = sheets.given_voices(score, given, names_of(model))
+    for score in given_scores:
+        named, voices = scores.given_voices(score, given, names_of(model), model.config.steps_per_beat)
         grid, shift = heard(model, named)
         voices = voices or [v for v in range(model.config.voices) if (grid.pitches[:, v] != REST).any()]
         if len(voices) == model.config.voices:
@@ -240,11 +239,17 @@ def harmonized(model: ChoraleRNN, scores: Sequence[Score], given: str, seeds: Se
 
 
 def beside(score: Score, grid: Grid, given: Sequence[int], names: Sequence[str]) -> Score:
-    """Return a score with new tracks for the voices that were not given, in the order of the voices."""
+    """Return a score with tracks for the voices that were not given, in the order of the voices.
+
+    A track without notes that has the name of such a voice is filled; for the others there are new ones.
+    """
     written, result = from_grid(grid, names=names), score.copy()
-    full = [track for track in score.tracks if len(track.notes) and not track.is_drum]
+    full = scores.pitched_tracks(score)
+    empty = {track.name.strip().lower(): place for place, track in enumerate(result.tracks)
+             if not len(track.notes) and not track.is_drum}
+    used = set()
     loudness = max(int(np.median(np.concatenate([note_arrays(track)["velocity"] for track in full]))), 1)
-    pitched = sheets.high_to_low(score, [p for p, t in enumerate(score.tracks) if len(t.notes) and not t.is_drum])
+    pitched = scores.high_to_low(score, [p for p, t in enumerate(score.tracks) if len(t.notes) and not t.is_drum])
     tracks: list[Track] = []
     for voice, new in enumerate(written.tracks):
         if voice in given:
@@ -252,11 +257,16 @@ def beside(score: Score, grid: Grid, given: Sequence[int], names: Sequence[str])
                 tracks.append(result.tracks[pitched.pop(0)])
             continue
         notes = note_arrays(new)
-        set_notes(new, notes | {"velocity": np.full(len(notes["time"]), loudness)})
-        new.program = full[0].program
-        tracks.append(new)
+        place = empty.get(new.name.lower())
+        track = new if place is None else result.tracks[place]
+        if place is None:
+            track.program = full[0].program
+        else:
+            used.add(place)
+        set_notes(track, notes | {"velocity": np.full(len(notes["time"]), loudness)})
+        tracks.append(track)
     others = [track for place, track in enumerate(result.tracks)
-              if place in pitched or not len(track.notes) or track.is_drum]
+              if place in pitched or (not len(track.notes) and place not in used) or track.is_drum]
     result.tracks = type(result.tracks)([*tracks, *(track for track in others if len(track.notes) or track.name)])
     return result
 
@@ -276,7 +286,7 @@ def infilled(model: ChoraleRNN, score: Score, where: str, seed: int, wish: Wish,
         track.notes.clear()
     placed = bachbot.transposed(grid, -shift)
     for voice, track in enumerate(written.tracks):
-        place = sheets.track_of_voice(score, placed, voice)
+        place = scores.track_of_voice(score, placed, voice)
         if place is not None and len(track.notes):
             notes = note_arrays(track)
             old = note_arrays(score.tracks[place])["velocity"]
@@ -290,9 +300,9 @@ def infilled(model: ChoraleRNN, score: Score, where: str, seed: int, wish: Wish,
 def heard(model: ChoraleRNN, score: Score) -> tuple[Grid, int]:
     """Return a score on the model's grid, and by how many semitones it was moved (encoding=bachbot only)."""
     if model.config.encoding != "bachbot":
-        return sheets.grid_of(score, model.tokens), 0
+        return scores.grid_of(score, model.tokens), 0
     wide = GridTokens(model.config.voices, 0, 127, model.config.steps_per_beat)
-    moved, shift = bachbot.in_c(sheets.grid_of(score, wide), key_of(score)[0], model.tokens)
+    moved, shift = bachbot.in_c(scores.grid_of(score, wide), key_of(score)[0], model.tokens)
     model.tokens.encode(moved)
     return moved, shift
 

@@ -22,11 +22,15 @@ from componium.interface import Progress
 from componium.music.errors import BadInput
 from componium.nn.samplers import Sampling, Uniforms, beam, draw, effective_size, resample, shaped, taken
 from componium.tokens.automata import Automaton
-from componium.tokens.grid import FIRST_PITCH
+from componium.tokens.grid import FIRST_PITCH, HOLD
 
 METHODS = ("sample", "greedy", "beam")
 RECENT_NOTES = 4
 """How many of a voice's last notes `Sampling.repetition` makes less likely."""
+FAULT_NATS = 8.0
+"""How much less likely a version counts for each parallel that what is given forces on it."""
+ABSENT = -1e18
+"""The score of a version of a beam that is not there yet; far below what any real one can have."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Task:
         marks: [steps, marks] of the places.
         fermatas: [steps] bool, the steps that have a fermata.
         seed: of its random numbers.
-        known: [steps, voices] pitches, from 0, of voices that are given from beginning to end; -1 elsewhere.
+        known: [steps, voices] pitches, from 0, of the cells that are given; -1 elsewhere.
     """
 
     automaton: Automaton
@@ -82,7 +86,8 @@ class Filling:
     """The versions of several pieces while they are being filled.
 
     Args:
-        tasks: the pieces; of those of other lengths the longest counts, what lies beyond a piece's end is free.
+        tasks: the pieces; of those of other lengths the longest counts, what lies beyond a piece's end is free. An
+            automaton may know of more steps than the marks of its task: those are not filled.
         reader: with ``len(tasks) * way.candidates`` rows, those of one piece one after another.
         voices: how many voices.
         way: how to fill.
@@ -114,7 +119,8 @@ class Filling:
             for step in range(steps):
                 if step % self.way.beat_steps == 0:
                     progress(step / steps, "composing")
-                    self._resample()
+                    if step:
+                        self._resample()
                 self.reader.step(step)
                 for voice in range(self.voices):
                     self._cell(step, voice)
@@ -124,17 +130,20 @@ class Filling:
     def _cell(self, step: int, voice: int) -> None:
         chances = self.reader.chances(voice).cpu().double()
         allowed = self._allowed(step, voice, chances.shape)
+        if self.reader.joined:
+            chances = self._struck_again(voice, chances, allowed)
+        faults = torch.zeros(self.score.shape, dtype=torch.float64)
         if not self.way.parallels and step:
-            allowed = self._led(step, voice, allowed)
+            allowed, faults = self._led(step, voice, allowed)
         parents = None
         if self.way.method == "beam":
             live = torch.from_numpy(np.repeat(step < self.lengths, self.versions))[:, None]
-            scored = chances.masked_fill(~allowed, -torch.inf)
+            scored = chances.masked_fill(~allowed, -torch.inf) - faults.view(-1, 1)
             ended = torch.full_like(scored, -torch.inf)
             ended[:, 1] = 0.0  # beyond its end a piece rests, which costs nothing
             scored = torch.where(live, scored, ended)
             parents, symbols = self._beam(scored)
-            chances, symbols = chances[parents], symbols
+            chances = chances[parents]
             self.reader.reorder(parents.to(self.reader.device))
             self._reorder_states(parents)
         else:
@@ -145,9 +154,9 @@ class Filling:
         told = taken(chances, symbols)
         inside = torch.from_numpy(step < self.lengths)[:, None]
         if parents is None:
-            self.score += torch.where(inside, told.view(self.score.shape), 0.0)
+            self.score += torch.where(inside, told.view(self.score.shape) - faults, 0.0)
             open_mass = chances.masked_fill(~allowed, -torch.inf).logsumexp(-1)
-            self.weight += torch.where(inside, open_mass.view(self.score.shape), 0.0)
+            self.weight += torch.where(inside, open_mass.view(self.score.shape) - faults, 0.0)
         self.reader.write(voice, symbols.to(self.reader.device))
         self._advance(step, voice, symbols)
         self.history.append((parents, symbols, told))
@@ -156,16 +165,19 @@ class Filling:
         """Return which row each goes on from, and its symbol; the scores are those of the best."""
         shape = (len(self.tasks), self.versions, -1)
         parents, symbols, self.score = beam(scored.view(shape), self.score)
-        self.score = self.score.clamp(min=-1e12)  # versions that are not there yet stay far behind
+        if bool(self.score.isnan().any()):
+            raise BadInput("the network predicts values that are not finite: its weights are damaged; train it again "
+                           "or take an earlier checkpoint")
+        self.score = self.score.clamp(min=ABSENT)
         base = torch.arange(len(self.tasks))[:, None] * self.versions
-        dead = self.score <= -1e11
+        dead = self.score <= ABSENT / 10
         best = symbols[:, :1].expand_as(symbols)
         parents = torch.where(dead, parents[:, :1].expand_as(parents), parents)
         return (parents + base).flatten(), torch.where(dead, best, symbols).flatten()
 
     def _resample(self) -> None:
         """Let the versions that foresaw best what was given take the place of the others, where they differ much."""
-        if self.way.method != "sample" or self.versions == 1 or not bool(self.weight.any()):
+        if self.way.method != "sample" or self.versions == 1:
             return
         uniforms = self.choices.next()
         poor = effective_size(self.weight) < self.versions / 2
@@ -190,12 +202,22 @@ class Filling:
                 allowed[rows] = automaton.allowed(step, voice, states)
         return torch.from_numpy(allowed)
 
-    def _led(self, step: int, voice: int, allowed: Tensor) -> Tensor:
-        """Take away what would make parallels, where something is left."""
+    def _led(self, step: int, voice: int, allowed: Tensor) -> tuple[Tensor, Tensor]:
+        """Take away what would make parallels, where something is left; return what counts against the others too."""
         before, now = self.reader.before.cpu(), self.reader.now.cpu().clone()
         now[:, voice:] = self.known[:, step, voice:]
         kept = allowed & ~parallels(voice, before, now, allowed.shape[-1] - FIRST_PITCH)
-        return torch.where(kept.any(-1, keepdim=True), kept, allowed)
+        some = kept.any(-1, keepdim=True)
+        faults = torch.where(some[:, 0], 0.0, FAULT_NATS).double().view(self.score.shape)
+        return torch.where(some, kept, allowed), faults
+
+    def _struck_again(self, voice: int, chances: Tensor, allowed: Tensor) -> Tensor:
+        """Give a repeated pitch the chance of a hold where it cannot be held: the model does not tell them apart."""
+        same = self.reader.before[:, voice].cpu() + FIRST_PITCH
+        rows = torch.nonzero((same < chances.shape[-1]) & ~allowed[:, HOLD])[:, 0]
+        chances[rows, same[rows]] = chances[rows, HOLD]
+        chances[rows, HOLD] = -torch.inf
+        return chances
 
     def _advance(self, step: int, voice: int, symbols: Tensor) -> None:
         chosen = symbols.numpy()
@@ -208,10 +230,10 @@ class Filling:
             self.recent[voice] = torch.where((symbols >= FIRST_PITCH)[:, None], moved, old)
 
     def _reorder_states(self, parents: Tensor) -> None:
-        rows_of = parents.numpy()
+        rows_of, place = parents.numpy(), np.zeros(len(parents), dtype=np.int64)
         for number, (_, rows, _) in enumerate(self.groups):
-            place = {row: index for index, row in enumerate(rows.tolist())}
-            self.states[number] = self.states[number][[place[row] for row in rows_of[rows].tolist()]]
+            place[rows] = np.arange(len(rows))
+            self.states[number] = self.states[number][place[rows_of[rows]]]
         self.recent = self.recent[:, parents]
 
     # the end

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from componium.composers.chorale_rnn import bachbot, views
-from componium.composers.chorale_rnn.sheets import grid_of
+from componium.composers.chorale_rnn.composing import marks_of
+from componium.composers.chorale_rnn.scores import grid_of
 from componium.interface import Progress, TokenLikelihood
 from componium.music.grid import Grid, from_grid
 from componium.music.score import Score
@@ -45,14 +47,22 @@ def _grid(model: ChoraleRNN, piece: Score | Grid) -> Grid:
         wide = GridTokens(model.config.voices, 0, 127, model.config.steps_per_beat)
         grid = piece if isinstance(piece, Grid) else grid_of(piece, wide)
         score = from_grid(piece) if isinstance(piece, Grid) else piece
-        return bachbot.in_c(grid, key_of(score)[0], model.tokens)[0]
-    return piece if isinstance(piece, Grid) else grid_of(piece, model.tokens)
+        moved = bachbot.in_c(grid, key_of(score)[0], model.tokens)[0]
+        return moved if model.learned.ties else untied(moved)
+    grid = piece if isinstance(piece, Grid) else grid_of(piece, model.tokens)
+    return grid if model.learned.ties else untied(grid)
+
+
+def untied(grid: Grid) -> Grid:
+    """Return a grid that does not tell repeats from holds, for a model that has learned from such alone."""
+    return replace(Grid.from_pitches(grid.pitches, steps_per_beat=grid.steps_per_beat), numerator=grid.numerator,
+                   denominator=grid.denominator, pickup_steps=grid.pickup_steps, fermatas=grid.fermatas)
 
 
 def _grid_pieces(model: ChoraleRNN, grids: list[Grid]) -> list[TokenLikelihood]:
     examples = []
     for grid in grids:
-        prepared = views.prepared_grid(grid, model.tokens)
+        prepared = views.prepared_grid(grid, model.tokens) | {"marks": marks_of(model, grid)}
         examples.append(model.example(prepared, None))
     longest = max(len(grid) for grid in grids)
     batch = {name: torch.from_numpy(np.stack([_long(example[name], longest, name) for example in examples]))

@@ -229,7 +229,7 @@ class ChoraleRNN:
 
     def generate(self, *, bars: int = 8, seed: int = 0, temperature: float = 1.0, prompt: Score | None = None,
                  key: str | None = None, meter: str | None = None, phrase_bars: int = 2,
-                 tempo_bpm: float | None = None, candidates: int = 1, top_k: int = 0, top_p: float = 0.98,
+                 tempo_bpm: float | None = None, candidates: int = 4, top_k: int = 0, top_p: float = 0.9,
                  typical_p: float = 1.0, repetition: float = 1.0, rests: bool = False, parallels: bool = False,
                  constraints: Path | None = None, progress: Progress = silent) -> Score:
         """Compose a piece.
@@ -256,8 +256,8 @@ class ChoraleRNN:
 
     def generate_many(self, *, count: int, bars: int = 8, seed: int | Sequence[int] = 0, temperature: float = 1.0,
                       prompt: Score | None = None, key: str | None = None, meter: str | None = None,
-                      phrase_bars: int = 2, tempo_bpm: float | None = None, candidates: int = 1, top_k: int = 0,
-                      top_p: float = 0.98, typical_p: float = 1.0, repetition: float = 1.0, rests: bool = False,
+                      phrase_bars: int = 2, tempo_bpm: float | None = None, candidates: int = 4, top_k: int = 0,
+                      top_p: float = 0.9, typical_p: float = 1.0, repetition: float = 1.0, rests: bool = False,
                       parallels: bool = False, constraints: Path | None = None,
                       progress: Progress = silent) -> list[Score]:
         """Compose ``count`` pieces side by side. Arguments as in `generate`.
@@ -277,7 +277,7 @@ class ChoraleRNN:
                                     phrase_bars=phrase_bars) for each in seeds]
 
     def continue_(self, score: Score, *, bars: int = 8, seed: int = 0, temperature: float = 1.0, phrase_bars: int = 2,
-                  candidates: int = 1, top_k: int = 0, top_p: float = 0.98, typical_p: float = 1.0,
+                  candidates: int = 4, top_k: int = 0, top_p: float = 0.9, typical_p: float = 1.0,
                   repetition: float = 1.0, rests: bool = False, parallels: bool = False,
                   constraints: Path | None = None, progress: Progress = silent) -> Score:
         """Return the score, kept to the note, followed by new bars; arguments as in `generate`.
@@ -291,7 +291,7 @@ class ChoraleRNN:
                                    phrase_bars=phrase_bars)
 
     def harmonize(self, score: Score, *, seed: int = 0, temperature: float = 1.0, given: str = "auto",
-                  method: str = "sample", candidates: int = 16, top_k: int = 0, top_p: float = 0.98,
+                  method: str = "sample", candidates: int = 16, top_k: int = 0, top_p: float = 0.9,
                   typical_p: float = 1.0, repetition: float = 1.0, rests: bool = False, parallels: bool = False,
                   constraints: Path | None = None, progress: Progress = silent) -> Score:
         """Return the score, kept to the note, with the voices that it lacks; arguments as in `generate`.
@@ -306,15 +306,15 @@ class ChoraleRNN:
 
     def harmonize_many(self, scores: Sequence[Score], *, seed: Sequence[int], temperature: float = 1.0,
                        given: str = "auto", method: str = "sample", candidates: int = 16, top_k: int = 0,
-                       top_p: float = 0.98, typical_p: float = 1.0, repetition: float = 1.0, rests: bool = False,
+                       top_p: float = 0.9, typical_p: float = 1.0, repetition: float = 1.0, rests: bool = False,
                        parallels: bool = False, constraints: Path | None = None,
                       progress: Progress = silent) -> list[Score]:
         """Return `harmonize` of several scores, faster than one by one; one seed of each."""
         wish = composing.Wish.of(locals())
-        return composing.harmonized(self._ready(), scores, given, list(seed), wish, progress)
+        return composing.harmonized(self._ready(), scores, given, list(seed), wish, progress) if scores else []
 
     def infill(self, score: Score, *, where: str, seed: int = 0, temperature: float = 1.0, method: str = "sample",
-               candidates: int = 32, top_k: int = 0, top_p: float = 0.98, typical_p: float = 1.0,
+               candidates: int = 32, top_k: int = 0, top_p: float = 0.9, typical_p: float = 1.0,
                repetition: float = 1.0, rests: bool = False, parallels: bool = False, constraints: Path | None = None,
                progress: Progress = silent) -> Score:
         """Return the score with new music in some bars, untouched elsewhere; arguments as in `harmonize`.

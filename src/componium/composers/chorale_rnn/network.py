@@ -60,6 +60,24 @@ class Shape:
         return self.pitches
 
 
+class LockedDropout(nn.Module):
+    """Silences the same units in all steps of an example (Gal and Ghahramani 2016); [B, T, ...] -> [B, T, ...].
+
+    Args:
+        share: of the units that are silenced in training.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Silence; changes nothing in evaluation mode."""
+        if not self.training or not self.share:
+            return values
+        return values * functional.dropout(torch.ones_like(values[:, :1]), self.share)
+
+
 class ChoraleNetwork(nn.Module):
     """Predicts every cell of a grid from the steps before it and the higher voices of its own step."""
 
@@ -74,7 +92,7 @@ class ChoraleNetwork(nn.Module):
         self.inwards = nn.Linear(seen, hidden)
         self.layers = nn.ModuleList(nn.LSTM(hidden, hidden, batch_first=True) for _ in range(shape.layers))
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(shape.layers + 1))
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout, self.locked = nn.Dropout(shape.dropout), LockedDropout(shape.dropout)
         self.remembered = nn.Linear(hidden, voices * head)
         self.glimpse = nn.Linear(seen, voices * head, bias=False)
         self.higher = nn.ModuleList(nn.Linear(v * (PITCH_SIZE + 1), head, bias=False) for v in range(1, voices))
@@ -104,13 +122,13 @@ class ChoraleNetwork(nn.Module):
     def remember(self, seen: Tensor, state: list[tuple[Tensor, Tensor]] | None = None) -> tuple[
             Tensor, list[tuple[Tensor, Tensor]]]:
         """Hear steps [B, T, features]; return what the heads start from [B, T, V, head], and the state after."""
-        heard = self.inwards(self.dropout(seen))
+        heard = self.inwards(self.locked(seen))
         after = []
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=False)):
-            new, memory = layer(self.dropout(norm(heard)), None if state is None else state[number])
+            new, memory = layer(self.locked(norm(heard)), None if state is None else state[number])
             heard = heard + new
             after.append(memory)
-        start = self.remembered(self.dropout(self.norms[-1](heard))) + self.glimpse(seen)
+        start = self.remembered(self.locked(self.norms[-1](heard))) + self.glimpse(self.dropout(seen))
         return start.unflatten(-1, (self.shape.voices, self.shape.head)), after
 
     def voice(self, voice: int, start: Tensor, before: Tensor, now: Tensor, struck: Tensor) -> Tensor:

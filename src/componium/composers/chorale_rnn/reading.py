@@ -34,7 +34,7 @@ class GridReader:
         self.device = next(network.parameters()).device
         rows = len(marks)
         self.marks = torch.from_numpy(marks).to(self.device)
-        self.joined = torch.tensor(joined, device=self.device)
+        self.joined, self._joined = joined, torch.tensor(joined, device=self.device)
         size = (rows, self.shape.voices)
         self.before = torch.full(size, self.shape.rest + 1, dtype=torch.int64, device=self.device)
         self.now = self.before.clone()
@@ -57,11 +57,13 @@ class GridReader:
     def chances(self, voice: int) -> Tensor:
         """Return the log-probabilities of a voice's symbol in this step; [rows, S]."""
         logits = self.network.voice(voice, self.start[:, voice], self.before, self.now, self.struck)
-        return grammatical(logits, self.before[:, voice], self.shape.pitches, joined=self.joined)
+        return grammatical(logits, self.before[:, voice], self.shape.pitches, joined=self._joined)
 
     def write(self, voice: int, symbols: Tensor) -> None:
-        """Take what was chosen for a voice; [rows]."""
+        """Take what was chosen for a voice; [rows]. Where repeats are not told from holds, they are heard as holds."""
         before, pitch = self.before[:, voice], symbols - FIRST_PITCH
+        if self.joined:
+            symbols = torch.where(pitch == before, HOLD, symbols)
         now = torch.where(symbols == HOLD, before, torch.where(symbols == REST, self.shape.rest, pitch))
         goes_on = (symbols == HOLD) | ((symbols == REST) & (before == self.shape.rest))
         self.now[:, voice] = now
@@ -87,11 +89,14 @@ class BachBotReader:
         fermatas: [rows, T] bool, the steps with a fermata.
         pitches: how many pitches there are.
         voices: how many voices.
+        joined: whether repeats are not told from holds.
     """
 
-    def __init__(self, network: BachBotNetwork, fermatas: np.ndarray, pitches: int, voices: int) -> None:
+    def __init__(self, network: BachBotNetwork, fermatas: np.ndarray, pitches: int, voices: int, *,
+                 joined: bool = False) -> None:
         self.network, self.pitches, self.voices = network, pitches, voices
         self.device = next(network.parameters()).device
+        self.joined, self._joined = joined, torch.tensor(joined, device=self.device)
         self.fermatas = torch.from_numpy(fermatas).to(self.device)
         rows = len(fermatas)
         self.before = torch.full((rows, voices), pitches + 1, dtype=torch.int64, device=self.device)
@@ -121,11 +126,13 @@ class BachBotReader:
             higher = torch.arange(self.pitches, device=self.device) > torch.where(above < self.pitches, above, 999)
             new = new.masked_fill(higher, IMPOSSIBLE)
         logits = torch.cat([tied, rest - 4.0, new], -1)
-        return grammatical(logits, before, self.pitches, joined=torch.tensor(False, device=self.device))
+        return grammatical(logits, before, self.pitches, joined=self._joined)
 
     def write(self, voice: int, symbols: Tensor) -> None:
-        """Take what was chosen for a voice; [rows]."""
+        """Take what was chosen for a voice; [rows]. Where repeats are not told from holds, they are heard as holds."""
         before = self.before[:, voice]
+        if self.joined:
+            symbols = torch.where(symbols - FIRST_PITCH == before, HOLD, symbols)
         sounding = torch.where(symbols == HOLD, before, symbols - FIRST_PITCH)
         self.now[:, voice] = torch.where(symbols == REST, self.pitches, sounding)
         token = FIRST_NOTE + 2 * sounding + (symbols == HOLD).to(torch.int64)

@@ -14,10 +14,9 @@ from componium.music.constraint_rules import Rests, Rhythm
 from componium.music.constraints import Constraints, Frame
 from componium.music.errors import BadInput
 from componium.music.grid import REST as SILENT_CELL
-from componium.music.grid import Grid, to_grid
+from componium.music.grid import Grid
 from componium.music.keys import Key
-from componium.music.score import Score, Track, check_meter, note_arrays
-from componium.music.voices import voice_rank
+from componium.music.score import check_meter
 from componium.music.where import Passage
 from componium.tokens.grid import FIRST_PITCH, HOLD, REST, GridTokens
 
@@ -25,8 +24,6 @@ OPEN = -1
 """A cell that is to be filled."""
 AFTER_BEATS = 8
 """How much of what follows a new passage is foreseen, so that the versions that lead there are found."""
-OFF_GRID = 0.26
-"""Share of a step that a note may lie beside the grid, as played music does."""
 
 
 @dataclass(frozen=True)
@@ -193,89 +190,3 @@ def with_fermatas(sheet: Sheet, learned: Learned, *, phrase_bars: int, from_step
         steps += [grid.pickup_steps + bar * length + inner * grid.steps_per_beat for bar in ends]
     fermatas = sorted({step for step in [*steps, last] if 0 <= step < len(sheet)})
     return replace(sheet, grid=replace(grid, fermatas=tuple(fermatas)))
-
-
-# reading scores
-
-def grid_of(score: Score, tokens: GridTokens) -> Grid:
-    """Return a score on the model's grid.
-
-    Raises:
-        BadInput: it is empty, has only drums, too many voices, notes beside the grid, or pitches outside of it.
-    """
-    pitched = [track for track in score.tracks if len(track.notes) and not track.is_drum]
-    if not pitched:
-        drums = any(len(track.notes) for track in score.tracks)
-        raise BadInput("the score has only drums, and no notes with a pitch" if drums else "the score has no notes")
-    for track in pitched:
-        check_on_grid(track, tokens.steps_per_beat)
-    grid = to_grid(score, steps_per_beat=tokens.steps_per_beat, voice_count=tokens.voices)
-    bar_steps(grid.numerator, grid.denominator, grid.steps_per_beat)
-    tokens.encode(grid)
-    return grid
-
-
-def check_on_grid(track: Track, steps_per_beat: int) -> None:
-    """Raise `BadInput` where a track has notes that begin beside the grid, such as triplets on a grid of 16ths."""
-    starts = note_arrays(track)["time"].astype(np.float64) * steps_per_beat
-    beside = np.abs(starts - np.round(starts)) > OFF_GRID
-    if not beside.any():
-        return
-    beat = float(starts[beside][0]) / steps_per_beat
-    finer = "12" if steps_per_beat < 12 else "24"
-    raise BadInput(f"{int(beside.sum())} of {len(starts)} notes begin beside the grid of {steps_per_beat} steps a "
-                   f"beat, the first at beat {beat:.2f}: quantise the score, or train with steps_per_beat={finer}, "
-                   "which holds triplets")
-
-
-def given_voices(score: Score, given: str, names: Sequence[str]) -> tuple[Score, list[int]]:
-    """Return the score with its tracks named as the voices that they are, and which these are, ascending.
-
-    Args:
-        score: the given voices.
-        given: ``"auto"``: by the tracks' names, otherwise from the top; or names with commas, one a track.
-        names: the voices' names, high to low.
-
-    Raises:
-        BadInput: no such voice, or another number of them than the score has.
-    """
-    full = [place for place, track in enumerate(score.tracks) if len(track.notes) and not track.is_drum]
-    if given.strip().lower() != "auto":
-        known = [name.lower() for name in names]
-        asked = [word.strip().lower() for word in given.split(",")]
-        wrong = [word for word in asked if word not in known]
-        if wrong or len(set(asked)) < len(asked):
-            raise BadInput(f"given={given}: name each voice once, of {', '.join(known)}, or write auto")
-        if len(asked) != len(full):
-            raise BadInput(f"given={given} names {len(asked)} of the voices, and the score has {len(full)} tracks with "
-                           "notes")
-        score = score.copy()
-        found = sorted(known.index(word) for word in asked)
-        order = high_to_low(score, full) if any(voice_rank(score.tracks[p].name) is None for p in full) else \
-            sorted(full, key=lambda place: voice_rank(score.tracks[place].name) or 0)
-        for place, voice in zip(order, found, strict=True):
-            score.tracks[place].name = names[voice]
-        return score, found
-    return score, []
-
-
-def high_to_low(score: Score, places: Sequence[int]) -> list[int]:
-    """Return tracks ordered by their mean pitch, the highest first."""
-    return sorted(places, key=lambda place: -float(np.mean(note_arrays(score.tracks[place])["pitch"])))
-
-
-def track_of_voice(score: Score, grid: Grid, voice: int) -> int | None:
-    """Return the track that most of a voice's notes stand in; None for a silent voice."""
-    onsets = np.flatnonzero(~grid.held[:, voice] & (grid.pitches[:, voice] != SILENT_CELL))
-    if not len(onsets):
-        return None
-    wanted = set(zip(onsets.tolist(), grid.pitches[onsets, voice].tolist(), strict=True))
-    found = []
-    for track in score.tracks:
-        if track.is_drum or not len(track.notes):
-            found.append(-1)
-            continue
-        steps = np.round(note_arrays(track)["time"].astype(np.float64) * grid.steps_per_beat).astype(int)
-        found.append(len(wanted & set(zip(steps.tolist(), note_arrays(track)["pitch"].tolist(), strict=True))))
-    return int(np.argmax(found))
-

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "componium"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-USERS_EXTRAS = ("notation", "soundfont", "lessons", "bench")
+USERS_EXTRAS = ("neural", "notation", "soundfont", "lessons", "bench")
 
 
 def names(requirements):

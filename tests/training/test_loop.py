@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -242,6 +243,47 @@ def test_a_stopped_tuning_goes_on_to_the_bit(toys, cache, chorales, melodies, tm
             model = train(toys.Toy(), melodies, out=out, resume=True)
         ends.append((weights(model), model.provenance["before"], model.provenance["hashes"]))
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_in_good_order(toys, cache, chorales, tmp_path, number):
+    class Kill(Observer):
+        def stepped(self, report):
+            if report.step == 4:
+                signal.raise_signal(number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(Cancelled, match="step 4 of 20"):
+        train(toys.Toy(), chorales, steps=20, settings=QUICK, out=tmp_path / "run", observers=[Kill()])
+    assert signal.getsignal(number) is before
+    resumed = train(toys.Toy(), chorales, out=tmp_path / "run", resume=True)
+    assert weights(resumed) == weights(learned(toys.Toy(), chorales, 20))
+
+
+def test_a_second_ctrl_c_does_not_wait(toys, cache, chorales, tmp_path):
+    class Impatient(Observer):
+        def stepped(self, report):
+            if report.step == 7:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(toys.Toy(), chorales, steps=20, settings=QUICK, out=tmp_path / "run", observers=[Impatient()])
+    resumed = train(toys.Toy(), chorales, out=tmp_path / "run", resume=True)  # from step 5, which was saved
+    assert weights(resumed) == weights(learned(toys.Toy(), chorales, 20))
+
+
+def test_an_error_of_an_observer_ends_the_run_and_the_state_stays(toys, cache, chorales, tmp_path):
+    class Full(Observer):
+        def stepped(self, report):
+            if report.step == 8:
+                raise BadFile("log.jsonl", "the disk is full")
+
+    with pytest.raises(BadFile, match="full"):
+        train(toys.Toy(), chorales, steps=20, settings=QUICK, out=tmp_path / "run", observers=[Full()])
+    ear = Ear()
+    train(toys.Toy(), chorales, out=tmp_path / "run", resume=True, observers=[ear])
+    assert ear.runs[0].first_step == 5
 
 
 def test_without_a_folder_a_stopped_model_keeps_what_it_learned(toy, chorales):

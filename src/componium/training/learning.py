@@ -19,6 +19,7 @@ from componium.training.batches import Batches, held_out_batches
 from componium.training.estimate import Costs, forward_seconds, saving_seconds, state_bytes
 from componium.training.fit import provenance_of
 from componium.training.folder import RunFolder
+from componium.training.health import watched
 from componium.training.lineage import continued
 from componium.training.loop import Loop
 from componium.training.machine import Machine
@@ -78,6 +79,7 @@ class Plan:
 def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, machine: Machine, *,
           progress: Progress, observers: Sequence[Observer]) -> Any:
     """Let a model learn by gradient; the arguments are those of `componium.training.train.train`, opened and read."""
+    observers = watched(folder, observers) if machine.main else []
     fine_tuning = bool(model.trained)
     settings = asked.settings
     with machine.main_first():
@@ -206,6 +208,7 @@ def _best_of(folder: RunFolder | None, model: Any) -> tuple[Any, Any, dict[str, 
 def _data(corpus: Corpus, prepared: Prepared, learned: Prepared, held: Prepared) -> dict[str, Any]:
     return {"name": corpus.name, "hash": prepared.data_hash, "pieces": len(learned.items),
             "held_out_pieces": len(held.items),
+            "skipped": [[skipped.name, skipped.reason] for skipped in corpus.skipped],
             "passed_over": [[item.name, reason] for item, reason in prepared.passed_over]}
 
 

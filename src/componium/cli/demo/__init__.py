@@ -1,4 +1,4 @@
-"""`componium demo`: from a corpus of chorales to eight bars of sound and a page that shows them."""
+"""`componium demo`: a chorale and a harmonised folk tune by the shipped network, and beside them a Markov chain."""
 
 from __future__ import annotations
 
@@ -21,39 +21,47 @@ Examples:
   componium demo --out demo2 --key "D major" --bars 12 --seed 7
 
 \b
-Writes chorale.mid, .musicxml, .wav and .png, the trained model, and index.html, which shows and plays it all
-without a network. Needs: pip install 'componium[notation,soundfont]'.""")
+Writes chorale.mid, .musicxml, .wav and .png, folk-tune.mid, .musicxml and .wav, markov.mid and .wav, the Markov chain
+that was learned (model), and index.html, which shows and plays it all without a network.
+Needs: pip install 'componium[neural,notation,soundfont]'.""")
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")] = Path("demo"),
-    key: Annotated[str, typer.Option(help="The key of the piece, such as 'Bb major'.")] = "G minor",
-    bars: Annotated[int, typer.Option(min=2, max=64, help="Its length in bars.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same piece.")] = 1,
+    key: Annotated[str, typer.Option(help="The key of the chorales, such as 'Bb major'.")] = "G minor",
+    bars: Annotated[int, typer.Option(min=2, max=64, help="Their length in bars.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pieces.")] = 1,
     force: Force = False,
 ) -> None:
-    """Learn from Bach's chorales, compose in the key asked for, perform it with four instruments, and show it."""
-    from componium.cli.demo import words, work
-    from componium.cli.demo.plan import INSTRUMENTS, Asked
+    """Compose a chorale in the key asked for, harmonise a folk tune, compare with a Markov chain, and show it all."""
+    from componium.cli.demo import tune, words, work, writing
+    from componium.cli.demo.plan import INSTRUMENTS, NETWORK, Asked
     from componium.music.keys import Key
 
     begun = time.perf_counter()
     tonality = str(Key.parse(key))
     if not tonality.endswith(("major", "minor")):
         raise BadInput(f"--key {key}: the demo composes in major and minor keys, such as 'G minor'")
-    work.check_ready(out, force=force)
+    asked = Asked(tonality, bars, seed, out)
+    writing.check_ready(out, force=force)
     with step("Reading the chorales (music21's collection)") as progress:
         lesson = work.read_chorales(progress)
     with step(f"Learning a Markov chain from {len(lesson.train)} of them") as progress:
         work.learn(lesson, progress)
-    with step(f"Judging it on {len(lesson.held_out)} others") as progress:
+    with step(f"Loading {NETWORK}, which is shipped"):
+        work.load_network(lesson)
+    with step(f"Judging both on {len(lesson.held_out)} chorales that neither has learned from") as progress:
         work.judge(lesson, progress)
-    with step(f"Composing {bars} bars in {tonality}") as progress:
-        piece = work.compose(lesson, tonality, bars, seed, progress)
-    with step(f"Performing it: {', '.join(INSTRUMENTS)}") as progress:
-        sound = work.play(piece, seed, progress)
+    with step(f"Composing {bars} bars in {tonality}, with either of them") as progress:
+        composed = work.compose(lesson, asked, progress)
+    with step(f"Harmonising {tune.TITLE} with {NETWORK}") as progress:
+        harmonised = work.harmonise(lesson, seed, progress)
+    with step("Measuring part-writing and chords, beside Bach's") as progress:
+        music = work.measure(lesson, composed, progress)
+    with step(f"Performing: {', '.join(INSTRUMENTS)}") as progress:
+        works = work.play(composed, harmonised, music, seed, progress)
     with step("Engraving, drawing and writing"):
-        work.write(out, lesson, sound, Asked(tonality, bars, seed, out), force=force)
+        writing.write(lesson, works, asked, force=force)
     say(f"\n{words.sentence(lesson)}")
     say(f"Done in {time.perf_counter() - begun:.0f} s. Open {out / 'index.html'} in a browser to see and hear it. "
         "Three commands to try next:\n")
-    for line in words.next_commands(out):
+    for line in words.next_commands(asked):
         say(f"  {line}")

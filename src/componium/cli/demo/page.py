@@ -1,30 +1,67 @@
-"""The demo's page: one HTML file with the score, the notes, the sound and the facts inside it."""
+"""The demo's page: one HTML file with the scores, the notes, the sounds and the facts inside it."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from componium.cli.demo.plan import INSTRUMENTS, Performance
 from componium.cli.pages import Html, Piece, cards, command, document, make_takes, paragraphs, section, table
-from componium.cli.pages.parts import data_uri
+from componium.cli.pages.parts import Value, data_uri, links
 from componium.cli.pages.roll import labels
 
 SHOWN_DB = 70.0
 """How far below the loudest point the spectrogram shows sound."""
 HIGHEST_HZ = 10_000.0
 """Up to where the spectrogram is shown: four wind instruments leave the rest dark."""
-FOOT = ('Composed by a program, and not a work of J. S. Bach. This page loads nothing from any network: sound, '
-        'pictures and notes are inside it. Beside it are <a href="chorale.mid">chorale.mid</a>, '
-        '<a href="chorale.musicxml">chorale.musicxml</a>, <a href="chorale.wav">chorale.wav</a> and '
-        '<a href="chorale.png">chorale.png</a>; open them in any notation editor or music program.')
-CAPTION = ("Above, the score; below it every note as it is played: pitch upwards, time to the right, bars numbered, "
-           "cadences closing each phrase. Under that the sound itself: frequency upwards, bright where it is loud. "
+FOOT = ("Composed by programs, and not works of J. S. Bach. This page loads nothing from any network: sounds, pictures "
+        "and notes are inside it. The files beside it open in any notation editor or music program.")
+CAPTION = ("In each, the score; below it every note as it is played: pitch upwards, time to the right, bars numbered. "
+           "Under that the sound itself: frequency upwards, bright where it is loud. "
            "What sounds is marked in both. Click a note, or anywhere below, to listen from there.")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the page says of one piece.
+
+    Attributes:
+        title: its heading.
+        note: a sentence below it.
+        facts: name and value.
+        details: heading -> rows of name and value, folded away.
+        files: the files beside the page that hold it.
+    """
+
+    title: str
+    note: str
+    facts: Sequence[tuple[str, Value]]
+    details: Mapping[str, Sequence[tuple[str, Value]]]
+    files: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table of figures with the words around it.
+
+    Attributes:
+        before: paragraphs above it.
+        header: one text a column.
+        rows: the cells.
+        after: a line below it.
+        right: numbers of the columns that are aligned at the right.
+    """
+
+    before: Sequence[str]
+    header: Sequence[str]
+    rows: Sequence[Sequence[Value]]
+    after: str
+    right: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -34,10 +71,9 @@ class Facts:
     Attributes:
         title: the heading.
         lead: the sentence below it.
+        cards: stem of the file -> what is said of the piece.
+        comparisons: tables of both models.
         trained: paragraphs.
-        scores: model, nats per token, and on what, one row each.
-        scores_text: a paragraph above that table.
-        protocol: a line below it.
         made: what and value, one row each.
         reproduce: the command line that makes the same again.
         next_commands: three command lines.
@@ -45,39 +81,44 @@ class Facts:
 
     title: str
     lead: str
+    cards: Mapping[str, Card]
+    comparisons: Sequence[Comparison]
     trained: Sequence[str]
-    scores: Sequence[tuple[str, str, str]]
-    scores_text: str
-    protocol: str
     made: Sequence[tuple[str, str]]
     reproduce: str
     next_commands: Sequence[str]
 
 
-def page(score: Any, audio: Any, instruments: Sequence[str], seed: int, facts: Facts) -> str:
+def page(pieces: Mapping[str, Performance], seed: int, facts: Facts) -> str:
     """Return the page as HTML.
 
     Args:
-        score: as it is written.
-        audio: its performance, with the expression of the seed.
-        instruments: who plays the voices.
+        pieces: stem of the file -> the piece as it is written, and its sound with the expression of the seed.
         seed: of the expression.
         facts: what the page says in words.
     """
-    image, axis = spectrum(audio)
-    extra = (f'<img src="{data_uri("image/png", image)}" '
-             f'alt="Spectrogram of {audio.seconds:.0f} seconds of sound">')
-    takes = make_takes([Piece("The chorale", score, audio, instruments=instruments, extra=extra, extra_axis=axis)],
-                       seed=seed, stereo=True)
+    takes = make_takes([_piece(played, facts.cards[stem]) for stem, played in pieces.items()], seed=seed, stereo=True)
     body = "".join((
-        section("Look and listen", cards(takes), f'<p class="hint">{escape(CAPTION)}</p>'),
-        section("What was trained on what", paragraphs(*facts.trained)),
-        section("How it scores", paragraphs(facts.scores_text),
-                table(("model", "nats per token", "measured on"), facts.scores, right=(1,)),
-                f'<p class="hint">{escape(facts.protocol)}</p>'),
+        section("Look and listen", f'<p class="hint">{escape(CAPTION)}</p>', cards(takes)),
+        section("How they compare", *(_comparison(each) for each in facts.comparisons)),
+        section("What was learned from what", paragraphs(*facts.trained)),
         section("How it was made", table((), facts.made), paragraphs("The same again, note for note:"),
-                command(facts.reproduce), paragraphs("Three commands to try next:"), command(*facts.next_commands))))
-    return document(facts.title, body, lead=facts.lead, takes=takes, foot=Html(FOOT))
+                command(facts.reproduce), paragraphs("Three commands to try next:"), command(*facts.next_commands),
+                paragraphs("The files:"), links([(name, name) for card in facts.cards.values() for name in card.files]))))
+    return document(facts.title, body, lead=facts.lead, takes=takes, foot=Html(escape(FOOT)))
+
+
+def _piece(played: Performance, card: Card) -> Piece:
+    image, axis = spectrum(played.audio)
+    extra = (f'<img src="{data_uri("image/png", image)}" '
+             f'alt="Spectrogram of {played.audio.seconds:.0f} seconds of sound">')
+    return Piece(card.title, played.score, played.audio, note=card.note, facts=card.facts, details=card.details,
+                 instruments=INSTRUMENTS, extra=extra, extra_axis=axis)
+
+
+def _comparison(told: Comparison) -> str:
+    return (f"{paragraphs(*told.before)}{table(told.header, told.rows, right=told.right)}"
+            f'<p class="hint">{escape(told.after)}</p>')
 
 
 def spectrum(audio: Any) -> tuple[bytes, str]:

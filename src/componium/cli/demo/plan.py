@@ -1,22 +1,32 @@
-"""What the demo was asked for, what it knows, and who plays."""
+"""What the demo was asked for, what it knows, what it makes, and who plays."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FILES = ("chorale.mid", "chorale.musicxml", "chorale.wav", "chorale.png", "index.html")
+NETWORK = "chorale-rnn"
+CHAIN = "markov"
+CHORALE, TUNE, OTHER = "chorale", "folk-tune", "markov"
+"""Stems of the files of the three pieces."""
+FILES = ("chorale.mid", "chorale.musicxml", "chorale.wav", "chorale.png", "tune.abc", "folk-tune.mid",
+         "folk-tune.musicxml", "folk-tune.wav", "markov.mid", "markov.wav", "index.html")
 MODEL = "model"
+"""The folder of the Markov chain that was learned on the spot."""
 INSTRUMENTS = ("oboe", "clarinet", "french horn", "bassoon")
 """Who plays soprano, alto, tenor and bass: names of General MIDI."""
 PLACES = (-0.45, 0.2, -0.15, 0.45)
 """Where they sit, from -1 (left) to 1 (right)."""
-FRACTIONS = (0.8, 0.1, 0.1)
-"""Learned from, left alone for development, and judged on."""
 TEMPO_BPM = 76.0
 LUFS = -16.0
-BARS_A_PHRASE = 4
+BARS_A_PHRASE = 2
+CANDIDATES = 16
+"""So many versions of a piece does the network compose side by side; it keeps the one that it finds likeliest."""
+MEASURED_BARS = 128
+"""Each model composes about so many bars to be measured; the piece that is shown is the first of its pieces."""
+MOST_MEASURED = 16
 
 
 @dataclass(frozen=True)
@@ -28,25 +38,46 @@ class Asked:
     seed: int
     out: Path
 
+    @property
+    def measured(self) -> int:
+        """How many pieces each model composes."""
+        return max(1, min(MOST_MEASURED, MEASURED_BARS // self.bars))
+
 
 @dataclass
 class Lesson:
-    """The corpus in parts, the model that learned from ``train``, and how it and the baseline did on ``held_out``.
+    """The corpus in parts, the models, and how they did on ``held_out``, from which none of them learned.
 
-    The model comes with `work.learn`, the figures with `work.judge`.
+    The network comes shipped; the chain comes with `work.learn`, the figures with `work.judge`.
     """
 
     corpus: Any
     train: Any
     held_out: Any
-    model: Any = None
-    report: Any = None
+    network: Any = None
+    chain: Any = None
+    reports: Mapping[str, Any] = field(default_factory=dict)
     first_order_nats: float = float("nan")
 
 
 @dataclass(frozen=True)
 class Performance:
-    """The piece as it is written, and its sound."""
+    """A piece as it is written, and its sound."""
 
     score: Any
     audio: Any
+
+
+@dataclass(frozen=True)
+class Works:
+    """What was composed.
+
+    Attributes:
+        pieces: stem of the file -> the piece with its sound.
+        composed: model -> the chorales that it composed, the one that is shown first.
+        music: "Bach" or model -> `evaluation.harmonising_report.Music`, the measures of its pieces.
+    """
+
+    pieces: Mapping[str, Performance]
+    composed: Mapping[str, Sequence[Any]]
+    music: Mapping[str, Any]

@@ -2,48 +2,125 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from componium import __version__
-from componium.cli.demo import baseline
-from componium.cli.demo.page import Facts
-from componium.cli.demo.plan import BARS_A_PHRASE, INSTRUMENTS, MODEL, Asked, Lesson, Performance
-from componium.cli.show import quoted
+from componium.cli.demo import baseline, comparing, tune
+from componium.cli.demo.page import Card, Facts
+from componium.cli.demo.plan import (
+    BARS_A_PHRASE,
+    CANDIDATES,
+    CHAIN,
+    CHORALE,
+    FILES,
+    INSTRUMENTS,
+    MODEL,
+    NETWORK,
+    OTHER,
+    TUNE,
+    Asked,
+    Lesson,
+    Works,
+)
+from componium.cli.pages.parts import Value
+from componium.cli.show import counted, quoted
 
 
 def sentence(lesson: Lesson) -> str:
-    """Say how well the model predicts chorales that it has not seen."""
-    every = lesson.report.all_pieces
-    return (f"On {every.pieces} chorales that it has not learned from, the model needs {every.token_mean:.3f} nats per "
-            f"token (a first-order chain {lesson.first_order_nats:.3f}, knowing nothing {baseline.UNIFORM_NATS:.3f}; "
-            "protocol JSB-16/tok).")
+    """Say how well the models predict chorales that they have not seen."""
+    network, chain = (lesson.reports[name].all_pieces for name in (NETWORK, CHAIN))
+    return (f"On {chain.pieces} chorales that neither has learned from, {NETWORK} needs {network.token_mean:.3f} nats per "
+            f"token and the Markov chain {chain.token_mean:.3f} (a first-order chain {lesson.first_order_nats:.3f}, "
+            f"knowing nothing {baseline.UNIFORM_NATS:.3f}; protocol JSB-16/tok).")
 
 
-def facts(lesson: Lesson, asked: Asked, sound: Performance) -> Facts:
+def facts(lesson: Lesson, asked: Asked, works: Works) -> Facts:
     """Return what the page says in words."""
     return Facts(
-        title=f"{asked.bars} bars in {asked.key}",
-        lead=f"A chorale in four parts, composed by a Markov chain that learned from {len(lesson.train)} chorales by "
-             f"J. S. Bach, and played by {', '.join(INSTRUMENTS[:-1])} and {INSTRUMENTS[-1]}.",
-        trained=trained_text(lesson), scores=score_rows(lesson), scores_text=scores_text(lesson),
-        protocol=protocol_text(lesson), made=made_rows(lesson, asked, sound), reproduce=again(asked),
-        next_commands=next_commands(asked.out))
+        title=f"{asked.bars} bars in {asked.key}, and a folk tune",
+        lead=f"A chorale in four parts, composed by a recurrent network that learned from "
+             f"{lesson.network.provenance['pieces']} chorales by J. S. Bach; a folk tune that it harmonised; and the "
+             f"same task given to a Markov chain. Played by {', '.join(INSTRUMENTS[:-1])} and {INSTRUMENTS[-1]}.",
+        cards=cards(works, asked),
+        comparisons=(comparing.foresight(lesson), comparing.music(works, asked, lesson)),
+        trained=trained_text(lesson), made=made_rows(lesson, asked, works), reproduce=again(asked),
+        next_commands=next_commands(asked))
+
+
+def cards(works: Works, asked: Asked) -> dict[str, Card]:
+    """Return what is said of each piece."""
+    told = {
+        CHORALE: (f"The chorale, by {NETWORK}",
+                  f"{asked.bars} bars in {asked.key}. The network was told the key, the length and where the phrases "
+                  f"end; of {CANDIDATES} versions it kept the one that it finds likeliest."),
+        TUNE: (f"{tune.TITLE}, harmonised by {NETWORK}",
+               f"The soprano is given ({tune.SOURCE}) and kept to the note; alto, tenor and bass are composed below it. "
+               "The fermatas in it ask for cadences."),
+        OTHER: (f"For comparison: the chorale, by {CHAIN}",
+                f"The same key, length, phrases and seed, given to the Markov chain that this demo learned on the spot."),
+    }
+    return {stem: Card(*told[stem], *facts_of(works.pieces[stem].score), [name for name in FILES if belongs(name, stem)])
+            for stem in works.pieces}
+
+
+def belongs(name: str, stem: str) -> bool:
+    """Tell whether a file holds a piece; the given melody goes with its harmonisation."""
+    return Path(name).stem == stem or (stem == TUNE and name == "tune.abc")
+
+
+def facts_of(score: Any) -> tuple[list[tuple[str, Value]], dict[str, list[tuple[str, Value]]]]:
+    """Return the part-writing and the phrase ends of a piece in words, and each fault by its place."""
+    from componium.evaluation import harmony
+
+    faults = harmony.faults(score)
+    kinds = Counter(fault.kind.replace("_", " ") for fault in faults).most_common()
+    told = ", ".join(f"{count} x {kind}" for kind, count in kinds) or "no faults"
+    ends = [f"{cadence.kind} ({'-'.join(numeral for numeral in cadence.numerals if numeral)} in {cadence.key})"
+            for cadence in harmony.cadences(score, harmony.chords_of(score))]
+    rows: list[tuple[str, Value]] = [(place, what) for place, _, what in (fault.text.partition(": ") for fault in faults)]
+    listed = {f"Part-writing, place by place ({len(rows)})": rows} if rows else {}
+    return [("Part-writing", told), ("Phrase ends", "; ".join(ends))], listed
 
 
 def trained_text(lesson: Lesson) -> list[str]:
-    """Say what was learned from what: corpus, split, licence."""
-    licences = "; ".join(f"{licence} ({count})" for licence, count in lesson.train.licences.items())
+    """Say what was learned from what: corpus, parts, licences."""
     left_out = len(lesson.corpus.skipped)
-    source = lesson.train[0].source.partition(",")[0]
+    source = lesson.corpus[0].source.partition(",")[0]
+    chain = lesson.chain.provenance
     return [
-        f"The model is a variable-order Markov chain with several viewpoints. It learned from {len(lesson.train)} "
-        f"four-part chorales by J. S. Bach: part of the {len(lesson.corpus)} different chorales in {source} "
-        f"({left_out} entries of that collection are doubles or not in four parts and were left out). Learning took "
-        f"{lesson.model.provenance['training_seconds']:.1f} seconds on this computer's processor.",
-        f"Each chorale went to one of three parts by a hash of its notes: {len(lesson.train)} to learn from, "
-        f"{len(lesson.held_out)} to judge the model on, and {rest(lesson)} that this demo did not touch.",
-        f"Licence of what was learned from: {licences}.",
+        f"Both learned from four-part chorales by J. S. Bach. {source} holds {len(lesson.corpus)} different ones "
+        f"({counted(left_out, 'entry')} of that collection are doubles or not in four parts and were left out)."
+        if left_out else f"Both learned from chorales; this corpus, {source}, holds {len(lesson.corpus)}.",
+        network_text(lesson.network),
+        f"The Markov chain ({CHAIN}) looks back over several notes in several ways. It learned just now from "
+        f"{len(lesson.train)} chorales, in {chain['training_seconds']:.1f} seconds on this computer's processor, and is "
+        f"in the folder {MODEL}. Licence of what it learned from: {licences(lesson.train.licences)}.",
+        f"Neither learned from the {len(lesson.held_out)} chorales that both are judged on: those of the benchmark's "
+        f"test part, and their siblings, the same tunes in other settings. {rest(lesson)} more, of its validation part, "
+        "were left alone.",
     ]
+
+
+def network_text(network: Any) -> str:
+    """Say what the shipped network learned from, by its own record."""
+    told = network.provenance
+    how = [f"{told['steps']:,} steps" if "steps" in told else "",
+           f"{told['training_seconds'] / 60:.0f} minutes" if "training_seconds" in told else "",
+           f"on {told['device']}" if "device" in told else ""]
+    spent = ", ".join(each for each in how if each)
+    held = f", with {told['held_out_pieces']} more to tell when to stop" if told.get("held_out_pieces") else ""
+    size = f" It has {told['parameters']:,} weights." if "parameters" in told else ""
+    return (f"The recurrent network ({NETWORK}) is shipped with Componium: it learned before, from {told['pieces']} "
+            f"pieces of {told['data']}{held}{f' ({spent})' if spent else ''}.{size} Licence of what it learned from: "
+            f"{licences(told.get('licences') or {told['licence']: told['pieces']})}. 'componium info {NETWORK}' shows "
+            "its figures.")
+
+
+def licences(counts: Any) -> str:
+    """Return licences with the number of pieces that each of them covers."""
+    return "; ".join(f"{licence} ({count})" for licence, count in counts.items())
 
 
 def rest(lesson: Lesson) -> int:
@@ -51,51 +128,29 @@ def rest(lesson: Lesson) -> int:
     return len(lesson.corpus) - len(lesson.train) - len(lesson.held_out)
 
 
-def scores_text(lesson: Lesson) -> str:
-    """Say what the figures mean, and what leaks."""
-    report = lesson.report
-    text = ("How surprised is the model by a chorale that it has never seen? Nats per token tell: 0 would be perfect "
-            "foresight, and lower is better.")
-    related = len(report.overlap.siblings)
-    if related and report.leak_free:
-        text += (f" Bach set many tunes more than once: {related} of the {report.all_pieces.pieces} have a melody that "
-                 "the model met in another setting, so the figure without these is given too.")
-    return text
-
-
-def score_rows(lesson: Lesson) -> list[tuple[str, str, str]]:
-    """Return the table of figures."""
-    report = lesson.report
-    every = f"{report.all_pieces.pieces} held-out chorales, {report.all_pieces.tokens:,} tokens"
-    rows = [("this model", f"{report.all_pieces.token_mean:.3f}", every)]
-    if report.leak_free and report.overlap.siblings:
-        rows.append(("this model", f"{report.leak_free.token_mean:.3f}",
-                     f"the {report.leak_free.pieces} of them whose melody it has never met"))
-    return [*rows, ("first-order chain, one a voice", f"{lesson.first_order_nats:.3f}", every),
-            ("knowing nothing: 47 symbols alike", f"{baseline.UNIFORM_NATS:.3f}", "any")]
-
-
-def protocol_text(lesson: Lesson) -> str:
-    """Name the protocol of the figures."""
-    return (f"Protocol JSB-16/tok: {lesson.report.protocol_text}; token mean, no transposition. These are held-out "
-            "pieces of this corpus, not the benchmark's own, so the figures may not be compared with published ones.")
-
-
-def made_rows(lesson: Lesson, asked: Asked, sound: Performance) -> list[tuple[str, str]]:
-    """Return how the piece was made."""
+def made_rows(lesson: Lesson, asked: Asked, works: Works) -> list[tuple[str, str]]:
+    """Return how the pieces were made."""
     from componium.music.soundfont import find_soundfont
 
     font = find_soundfont()
+    tracks = works.pieces[CHORALE].score.tracks
+    sounds = (f"{stem} {played.audio.seconds:.1f} s, {played.audio.loudness_lufs:.1f} LUFS, "
+              f"peak {played.audio.peak_db:.1f} dB" for stem, played in works.pieces.items())
     return [
         ("Key", f"{asked.key}, as asked for"),
-        ("Length", f"{asked.bars} bars, a cadence every {BARS_A_PHRASE} bars, the last one authentic (V-I)"),
+        ("Length", f"{asked.bars} bars, phrases of {BARS_A_PHRASE}"),
         ("Seed", f"{asked.seed}; temperature 1"),
-        ("Model", f"markov, {', '.join(f'{k}={v}' for k, v in vars(lesson.model.config).items())}"),
-        ("Instruments", "; ".join(f"{t.name}: {i}" for t, i in zip(sound.score.tracks, INSTRUMENTS, strict=True))),
-        ("Sound", f"SoundFont {font.name}, licence {font.licence}; {sound.audio.seconds:.1f} seconds, "
-                  f"{sound.audio.loudness_lufs:.1f} LUFS, peak {sound.audio.peak_db:.1f} dB"),
-        ("Made by", f"Componium {__version__}; what a human gave: key, length and seed"),
+        ("Network", f"{NETWORK}, {_settings(lesson.network)}"),
+        ("Markov chain", f"{CHAIN}, {_settings(lesson.chain)}"),
+        ("Folk tune", f"{tune.TITLE}: {tune.SOURCE}"),
+        ("Instruments", "; ".join(f"{t.name}: {i}" for t, i in zip(tracks, INSTRUMENTS, strict=True))),
+        ("Sound", f"SoundFont {font.name}, licence {font.licence}; {'; '.join(sounds)}"),
+        ("Made by", f"Componium {__version__}; what a human gave: key, length, seed and the folk tune"),
     ]
+
+
+def _settings(model: Any) -> str:
+    return ", ".join(f"{name}={value}" for name, value in vars(model.config).items())
 
 
 def again(asked: Asked) -> str:
@@ -104,11 +159,12 @@ def again(asked: Asked) -> str:
             f"--seed {asked.seed} --force")
 
 
-def next_commands(out: Path) -> list[str]:
+def next_commands(asked: Asked) -> list[str]:
     """Return three commands that work as they stand."""
-    model, chorale = quoted(out / MODEL), quoted(out / "chorale.mid")
+    out = asked.out
+    chorale, melody = quoted(out / "chorale.mid"), quoted(out / "tune.abc")
     return [
-        f"componium generate {model} key='D major' --bars 16 --seed 2 --out {quoted(out / 'second.mid')}",
-        f"componium continue {model} {chorale} --bars 8 --seed 3 --out {quoted(out / 'longer.mid')}",
+        f"componium harmonize {NETWORK} {melody} --seed {asked.seed + 1} --out {quoted(out / 'folk-tune-2.mid')}",
+        f"componium continue {quoted(out / MODEL)} {chorale} --bars 8 --seed 3 --out {quoted(out / 'longer.mid')}",
         f"componium perform {chorale} --with 'church organ' --out {quoted(out / 'organ.wav')}",
     ]

@@ -1,144 +1,136 @@
-"""The demo's work, step by step: learn, judge, compose, perform, write."""
+"""The demo's work, step by step: learn, judge, compose, harmonise, measure, perform."""
 
 from __future__ import annotations
 
-import dataclasses
-import tempfile
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from componium import __version__, checkpoint
-from componium.cli.demo import baseline
-from componium.cli.demo.page import page
+from componium.cli.demo import baseline, tune
 from componium.cli.demo.plan import (
     BARS_A_PHRASE,
-    FILES,
-    FRACTIONS,
+    CANDIDATES,
+    CHAIN,
+    CHORALE,
     INSTRUMENTS,
     LUFS,
-    MODEL,
+    NETWORK,
+    OTHER,
     PLACES,
     TEMPO_BPM,
+    TUNE,
     Asked,
     Lesson,
     Performance,
+    Works,
 )
-from componium.cli.demo.words import facts
-from componium.cli.outputs import check_files, write_text
-from componium.cli.pages.folder import told_as
 from componium.cli.show import Progress
-from componium.music.errors import BadFile, require
-from componium.music.origin import GENERATED, PERFORMED, Given, Origin, Used
-
-
-def check_ready(out: Path, *, force: bool) -> None:
-    """Raise before the work where a package or a SoundFont is missing, or where files are in the way."""
-    from componium.music.soundfont import find_soundfont
-
-    require("music21", extra="notation", purpose="The demo (the chorales)")
-    require("verovio", extra="notation", purpose="The demo (the engraved score)")
-    find_soundfont()
-    there = [name for name in (*FILES, MODEL) if (out / name).exists()]
-    if there and not force:
-        raise BadFile(out, f"holds {there[0]} already; --force replaces what an earlier demo wrote, "
-                           "--out DIR goes elsewhere")
-    check_files([out / name for name in FILES], force=force)
-    checkpoint.check_free(out / MODEL, force=force)
+from componium.music.errors import BadInput
 
 
 def read_chorales(progress: Progress) -> Lesson:
-    """Open the corpus and divide it by content hash; pieces that do not have four voices on the grid are left out."""
-    from componium.music.corpus import open_corpus
+    """Open the corpus; held out is the benchmark's test part with its siblings, learned from what is in no part of it.
+
+    Siblings (the same tune in another setting) stay together in this way, and the shipped network learned from none of
+    the benchmark's pieces either.
+    """
+    from componium.music.corpus import Corpus, open_corpus
+    from componium.music.provenance import benchmark_part, item_fingerprints
 
     corpus = open_corpus("chorales", progress=progress)
-    train, _, held_out = corpus.split(FRACTIONS)
-    return Lesson(corpus, train, held_out)
+    parts = [benchmark_part(item_fingerprints(item)) for item in corpus]
+    train, held_out = ([item for item, part in zip(corpus, parts, strict=True) if part == wanted]
+                       for wanted in (None, "test"))
+    return Lesson(corpus, Corpus(train, name=f"{corpus.name} (apart from the benchmark)"),
+                  Corpus(held_out, name=f"{corpus.name} (test part of the benchmark and siblings)"))
 
 
 def learn(lesson: Lesson, progress: Progress) -> None:
-    """Train the model on its part."""
+    """Train the chain on its part."""
     from componium.registry import create
     from componium.training.fit import train
 
-    lesson.model = train(create("markov"), lesson.train, progress=progress)
+    lesson.chain = train(create(CHAIN), lesson.train, progress=progress)
+
+
+def load_network(lesson: Lesson) -> None:
+    """Load the shipped network."""
+    from componium.registry import load
+
+    lesson.network = load(NETWORK)
 
 
 def judge(lesson: Lesson, progress: Progress) -> None:
-    """Measure the model and the baseline on the part that neither has seen."""
+    """Measure both models and the baseline on the part that none of them has learned from."""
     from componium.evaluation.likelihood import chorale_grid, evaluate
 
-    lesson.report = evaluate(lesson.model, lesson.held_out, protocol="jsb16", progress=progress)
+    models = {NETWORK: lesson.network, CHAIN: lesson.chain}
+    lesson.reports = {name: evaluate(model, lesson.held_out, protocol="jsb16",
+                                     progress=partial(_part, progress, number / len(models), 1 / len(models)))
+                      for number, (name, model) in enumerate(models.items())}
     lesson.first_order_nats = baseline.first_order([chorale_grid(item).pitches for item in lesson.train],
                                                    [chorale_grid(item).pitches for item in lesson.held_out])
-    every = lesson.report.all_pieces
-    lesson.model.figures["nats per token, jsb16, chorales held out by the demo"] = round(every.token_mean, 4)
+    every = lesson.reports[CHAIN].all_pieces
+    lesson.chain.figures["nats per token, jsb16, chorales held out by the demo"] = round(every.token_mean, 4)
 
 
-def compose(lesson: Lesson, key: str, bars: int, seed: int, progress: Progress) -> Any:
-    """Compose in the key asked for, with a cadence at the end of every phrase; four instruments are written in."""
+def compose(lesson: Lesson, asked: Asked, progress: Progress) -> dict[str, list[Any]]:
+    """Compose chorales in the key asked for with both models: the same lengths, phrases and seeds.
+
+    The first of each has the seed asked for, and is what `generate` gives for it.
+    """
+    seeds = [asked.seed + number for number in range(asked.measured)]
+    same = {"count": len(seeds), "seed": seeds, "bars": asked.bars, "key": asked.key, "phrase_bars": BARS_A_PHRASE,
+            "tempo_bpm": TEMPO_BPM}
+    pieces = {
+        NETWORK: lesson.network.generate_many(**same, candidates=CANDIDATES, progress=partial(_part, progress, 0, 0.3)),
+        CHAIN: lesson.chain.generate_many(**same, progress=partial(_part, progress, 0.3, 0.7))}
+    return {name: [for_winds(piece) for piece in several] for name, several in pieces.items()}
+
+
+def harmonise(lesson: Lesson, seed: int, progress: Progress) -> Any:
+    """Return the folk tune with three voices below it."""
+    return for_winds(lesson.network.harmonize(tune.melody(), seed=seed, candidates=CANDIDATES, progress=progress))
+
+
+def for_winds(piece: Any) -> Any:
+    """Write the four instruments into a piece."""
     from componium.music.general_midi import program_of
 
-    piece = lesson.model.generate(bars=bars, key=key, seed=seed, phrase_bars=BARS_A_PHRASE, tempo_bpm=TEMPO_BPM,
-                                  progress=progress)
     for track, instrument in zip(piece.tracks, INSTRUMENTS, strict=True):
         track.program = program_of(instrument)
     return piece
 
 
-def play(piece: Any, seed: int, progress: Progress) -> Performance:
-    """Play the piece."""
+def measure(lesson: Lesson, composed: Mapping[str, Sequence[Any]], progress: Progress) -> dict[str, Any]:
+    """Return the measures of Bach's held-out chorales and of each model's pieces."""
+    from componium.evaluation.harmonising import music_of
+
+    sets = {"Bach": [item.content for item in lesson.held_out], **composed}
+    found = {}
+    for number, (name, pieces) in enumerate(sets.items()):
+        progress(number / len(sets), name)
+        found[name] = music_of(pieces)[0]
+    return found
+
+
+def play(composed: Mapping[str, Sequence[Any]], harmonised: Any, music: Mapping[str, Any], seed: int,
+         progress: Progress) -> Works:
+    """Play the three pieces that are shown."""
     from componium.performance import perform
     from componium.registry import create
 
-    audio = perform(piece, create("soundfont"), pans=PLACES, lufs=LUFS, seed=seed, progress=progress)
-    return Performance(piece, audio)
+    shown = {CHORALE: composed[NETWORK][0], TUNE: harmonised, OTHER: composed[CHAIN][0]}
+    player, pieces = create("soundfont"), {}
+    for number, (stem, score) in enumerate(shown.items()):
+        if not score.note_num():
+            raise BadInput(f"{stem} has no notes; try another --seed")
+        audio = perform(score, player, pans=PLACES, lufs=LUFS, seed=seed,
+                        progress=partial(_part, progress, number / len(shown), 1 / len(shown)))
+        pieces[stem] = Performance(score, audio)
+    return Works(pieces, composed, music)
 
 
-def write(out: Path, lesson: Lesson, sound: Performance, asked: Asked, *, force: bool) -> None:
-    """Write the model and the five files: all made beside their places first, then moved there together."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadFile(out, f"cannot be made ({error.strerror or error})") from error
-    try:
-        with tempfile.TemporaryDirectory(prefix=".demo-", dir=out) as made, told_as(out, Path(made)):
-            make_files(Path(made), lesson, sound, asked)
-            checkpoint.save(lesson.model, out / MODEL, force=force)
-            for name in FILES:
-                (Path(made) / name).replace(out / name)
-    finally:
-        if not any(out.iterdir()):  # stopped or failed: a folder that was made for nothing goes again
-            out.rmdir()
-
-
-def make_files(folder: Path, lesson: Lesson, sound: Performance, asked: Asked) -> None:
-    """Make the five files in a folder."""
-    from componium.music.formats import write_score
-    from componium.music.item import hash_of_score
-    from componium.music.picture import piano_roll
-
-    title = f"{asked.bars} bars in {asked.key}"
-    origin = origin_of(folder, lesson, asked, title)
-    write_score(sound.score, folder / "chorale.mid", origin=origin)
-    write_score(sound.score, folder / "chorale.musicxml", origin=origin)
-    given = Given("score", "chorale.mid", music=hash_of_score(sound.score), origin=origin)
-    sound.audio.write(folder / "chorale.wav", metadata={
-        "title": title, "software": f"Componium {__version__}",
-        "comment": f"generated by the model markov trained on {len(lesson.train)} chorales, seed {asked.seed}"},
-        origin=dataclasses.replace(origin, made=PERFORMED, given=(given,)))
-    shown_as = f"{title} (Componium, markov, seed {asked.seed})"
-    piano_roll(sound.score, folder / "chorale.png", title=shown_as, origin=dataclasses.replace(origin, title=shown_as))
-    write_text(folder / "index.html", page(sound.score, sound.audio, INSTRUMENTS, asked.seed,
-                                           facts(lesson, asked, sound)))
-
-
-def origin_of(folder: Path, lesson: Lesson, asked: Asked, title: str) -> Origin:
-    """Return what made the piece; the model is saved into the folder to know its hash."""
-    from componium.music.licences import licence_class, most_restrictive
-
-    checkpoint.save(lesson.model, folder / MODEL)
-    licence = most_restrictive(lesson.train.licences)
-    used = Used(lesson.model.name, str(asked.out / MODEL), checkpoint.digest(folder / MODEL),
-                str(lesson.model.provenance.get("data", "")), licence, licence_class(licence))
-    return Origin(GENERATED, verb="demo", title=title, models=(used,), seed=asked.seed, licence=licence,
-                  licence_class=licence_class(licence), settings={"key": asked.key, "bars": asked.bars})
+def _part(progress: Progress, begin: float, share: float, done: float, message: str = "") -> None:
+    """Tell how much of the whole is done, where a part of it is."""
+    progress(begin + share * done, message)

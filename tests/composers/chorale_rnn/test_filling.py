@@ -22,6 +22,8 @@ from componium.composers.chorale_rnn.composing import Wish  # noqa: E402
 from componium.composers.chorale_rnn.filling import Filled  # noqa: E402
 from componium.tokens.grid import HOLD, REST  # noqa: E402
 
+TUNE = (67, 69, 71, 72, 74, 72, 71, 69, 67, 67, 66, 67, 69, 71, 69, 67)
+
 
 @pytest.fixture(scope="module")
 def drawn(network: Any, chorales: list[Item]) -> Any:
@@ -100,28 +102,16 @@ def test_a_wide_enough_beam_finds_the_best_of_all(network: Any, melodies: list[I
 
 def test_many_versions_end_with_a_likelier_one(grid_model: Any, chorales: list[Item]):
     sheet = sheet_of(grid_model, chorales[2].content)
-    one = [total(filled(grid_model, sheet, seed)[1]) for seed in range(6)]
-    many = [total(filled(grid_model, sheet, seed, candidates=24)[1]) for seed in range(6)]
+    one = [total(filled(grid_model, sheet, seed)[1]) for seed in range(4)]
+    many = [total(filled(grid_model, sheet, seed, candidates=24)[1]) for seed in range(4)]
     assert np.mean(many) > np.mean(one)
 
 
-def test_versions_that_foresee_what_is_given_take_the_place_of_others(drawn: Any, tune: Score):
-    """Their common ancestors show in the beginning: after many beats few beginnings are left."""
-    named = tune.copy()
-    beginnings = set()
-    for seed in range(4):
-        grid, _ = filled(drawn, sheet_of(drawn, named, steps=64), seed, candidates=12)
-        beginnings.add(grid.pitches[:4].tobytes())
-    assert len(beginnings) == 4
-
-
 @pytest.mark.parametrize("method", ["sample", "greedy", "beam"])
-def test_a_piece_does_not_depend_on_those_beside_it(model: Any, chorales: list[Item], tune: Score, line: Any,
-                                                    method: str):
-    scores = [tune, line([64, 65, 67, 69, 67]), line([60]), chorales[0].content.copy()]
-    scores[3].tracks = type(scores[3].tracks)([scores[3].tracks[0]])
+def test_a_piece_does_not_depend_on_those_beside_it(model: Any, line: Any, method: str):
+    scores = [line(TUNE[:7]), line([64, 65, 67, 69, 67]), line([60])]
     asked = {"method": method, "candidates": 4, "temperature": 1.3}
-    together = model.harmonize_many(scores, seed=[5, 6, 7, 8], **asked)
+    together = model.harmonize_many(scores, seed=[5, 6, 7], **asked)
     for number, score in enumerate(scores):
         alone = model.harmonize(score, seed=5 + number, **asked)
         assert to_grid(alone) == to_grid(together[number])

@@ -14,8 +14,8 @@ from componium.music.item import Item
 
 pytest.importorskip("torch")
 
-from componium.composers.chorale_rnn import composing, views  # noqa: E402
-from componium.tokens.grid import GridTokens  # noqa: E402
+from componium.composers.chorale_rnn import composing, views
+from componium.tokens.grid import GridTokens
 
 TOKENS = GridTokens()
 ARRAYS = {"now", "struck", "before", "age", "target", "place", "ties"}
@@ -114,7 +114,7 @@ def test_a_crop_tells_what_the_whole_piece_tells_of_its_steps(random_grid: Calla
     for seed in range(60):
         example = cut(grid, seed)
         assert set(example) == ARRAYS
-        fits = [start for start in range(0, 59) if all((example[name] == whole[name][start:start + 32]).all()
+        fits = [start for start in range(59) if all((example[name] == whole[name][start:start + 32]).all()
                                                        for name in ("target", "age", "before", "place"))]
         assert len(fits) == 1 and fits[0] % 4 == 0
         starts |= set(fits)

@@ -37,8 +37,8 @@ def _foresight_text(lesson: Lesson) -> list[str]:
             "perfect foresight, and lower is better.")
     related = max(len(report.overlap.siblings) for report in lesson.reports.values())
     if related:
-        text += (f" Bach set many tunes more than once: {related} of the {lesson.reports[CHAIN].all_pieces.pieces} have "
-                 "a melody that the models met in another setting, so the figures without these are given too.")
+        text += (f" Bach set many tunes more than once: {related} of the {lesson.reports[CHAIN].all_pieces.pieces} "
+                 "have a melody that the models met in another setting, so the figures without these are given too.")
     return [text]
 
 
@@ -54,12 +54,12 @@ def music(works: Works, asked: Asked, lesson: Lesson) -> Comparison:
     seeds = f"seed {asked.seed}" if count == 1 else f"seeds {asked.seed} to {asked.seed + count - 1}"
     composed = f"of {asked.bars} bars, in {asked.key}, {seeds}"
     return Comparison(
-        [f"And what do they compose? Both wrote {pieces} {composed}; the first is the one above. Beside them stand the "
-         f"{len(lesson.held_out)} held-out chorales by Bach, in all keys and lengths. Bach's own figures are the mark to "
+        [f"And what do they compose? Both wrote {pieces} {composed}; the first is the one above. Beside them stand "
+         f"the {len(lesson.held_out)} held-out chorales by Bach, in all keys and lengths. His figures are the mark to "
          "aim at, and not 0.",
-         f"The models are not on equal terms here: {CHAIN} is made to close every phrase with a cadence and to keep to "
-         f"the scale; {NETWORK} is only told where the fermatas are, every {BARS_A_PHRASE} bars. Neither may lead "
-         "voices in parallel fifths or octaves, as far as it follows the voices."],
+         f"What each is made to do differs: {CHAIN} keeps to the scale and closes every phrase with a cadence; "
+         f"{NETWORK} closes the last one so, and is otherwise only told where the fermatas are, every {BARS_A_PHRASE} "
+         "bars. Both avoid parallel fifths and octaves while they write."],
         ("measure (mean over pieces)", "Bach", NETWORK, CHAIN), rows,
         f"{count} short {'piece is' if count == 1 else 'pieces are'} little: figures of other seeds differ. "
         "'componium compare' measures more, with intervals.", (1, 2, 3))

@@ -35,14 +35,12 @@ class Card:
         note: a sentence below it.
         facts: name and value.
         details: heading -> rows of name and value, folded away.
-        files: the files beside the page that hold it.
     """
 
     title: str
     note: str
     facts: Sequence[tuple[str, Value]]
     details: Mapping[str, Sequence[tuple[str, Value]]]
-    files: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,7 @@ class Facts:
         made: what and value, one row each.
         reproduce: the command line that makes the same again.
         next_commands: three command lines.
+        files: beside the page.
     """
 
     title: str
@@ -87,6 +86,7 @@ class Facts:
     made: Sequence[tuple[str, str]]
     reproduce: str
     next_commands: Sequence[str]
+    files: Sequence[str]
 
 
 def page(pieces: Mapping[str, Performance], seed: int, facts: Facts) -> str:
@@ -104,7 +104,7 @@ def page(pieces: Mapping[str, Performance], seed: int, facts: Facts) -> str:
         section("What was learned from what", paragraphs(*facts.trained)),
         section("How it was made", table((), facts.made), paragraphs("The same again, note for note:"),
                 command(facts.reproduce), paragraphs("Three commands to try next:"), command(*facts.next_commands),
-                paragraphs("The files:"), links([(name, name) for card in facts.cards.values() for name in card.files]))))
+                paragraphs("The files:"), links([(name, name) for name in facts.files]))))
     return document(facts.title, body, lead=facts.lead, takes=takes, foot=Html(escape(FOOT)))
 
 

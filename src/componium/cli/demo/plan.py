@@ -11,7 +11,7 @@ NETWORK = "chorale-rnn"
 CHAIN = "markov"
 CHORALE, TUNE, OTHER = "chorale", "folk-tune", "markov"
 """Stems of the files of the three pieces."""
-FILES = ("chorale.mid", "chorale.musicxml", "chorale.wav", "chorale.png", "tune.abc", "folk-tune.mid",
+FILES = ("chorale.mid", "chorale.musicxml", "chorale.wav", "chorale.png", "tune.abc", "tune-rules.txt", "folk-tune.mid",
          "folk-tune.musicxml", "folk-tune.wav", "markov.mid", "markov.wav", "index.html")
 MODEL = "model"
 """The folder of the Markov chain that was learned on the spot."""

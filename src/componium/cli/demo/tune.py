@@ -19,6 +19,8 @@ D | G>G G B | A>G HA B | G>G B d | He3 e |
 d>B B G | A>G HA B | G>E E D | HG3 |]
 """
 """The verse, in the range of a soprano. Each of its four lines of words ends under a fermata (H), as in a chorale."""
+RULES = "bars 0-2: scale G major\nend: cadence authentic in G major\n"
+"""What its harmony is made to keep, as in a file of constraints."""
 
 
 def melody() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from componium import __version__
@@ -25,14 +24,14 @@ from componium.cli.demo.plan import (
     Works,
 )
 from componium.cli.pages.parts import Value
-from componium.cli.show import counted, quoted
+from componium.cli.show import quoted
 
 
 def sentence(lesson: Lesson) -> str:
     """Say how well the models predict chorales that they have not seen."""
     network, chain = (lesson.reports[name].all_pieces for name in (NETWORK, CHAIN))
-    return (f"On {chain.pieces} chorales that neither has learned from, {NETWORK} needs {network.token_mean:.3f} nats per "
-            f"token and the Markov chain {chain.token_mean:.3f} (a first-order chain {lesson.first_order_nats:.3f}, "
+    return (f"On {chain.pieces} chorales that neither has learned from, {NETWORK} needs {network.token_mean:.3f} nats "
+            f"per token and the Markov chain {chain.token_mean:.3f} (a first-order chain {lesson.first_order_nats:.3f}, "
             f"knowing nothing {baseline.UNIFORM_NATS:.3f}; protocol JSB-16/tok).")
 
 
@@ -46,28 +45,22 @@ def facts(lesson: Lesson, asked: Asked, works: Works) -> Facts:
         cards=cards(works, asked),
         comparisons=(comparing.foresight(lesson), comparing.music(works, asked, lesson)),
         trained=trained_text(lesson), made=made_rows(lesson, asked, works), reproduce=again(asked),
-        next_commands=next_commands(asked))
+        next_commands=next_commands(asked), files=[name for name in FILES if name != "index.html"])
 
 
 def cards(works: Works, asked: Asked) -> dict[str, Card]:
     """Return what is said of each piece."""
     told = {
         CHORALE: (f"The chorale, by {NETWORK}",
-                  f"{asked.bars} bars in {asked.key}. The network was told the key, the length and where the phrases "
-                  f"end; of {CANDIDATES} versions it kept the one that it finds likeliest."),
+                  f"{asked.bars} bars in {asked.key}. The network was told the key, the length, where the phrases end "
+                  f"and how the last one closes; of {CANDIDATES} versions it kept the one that it finds likeliest."),
         TUNE: (f"{tune.TITLE}, harmonised by {NETWORK}",
                f"The soprano is given ({tune.SOURCE}) and kept to the note; alto, tenor and bass are composed below it. "
-               "The fermatas in it ask for cadences."),
+               "The fermatas ask for cadences, and the last one is made to be authentic."),
         OTHER: (f"For comparison: the chorale, by {CHAIN}",
-                f"The same key, length, phrases and seed, given to the Markov chain that this demo learned on the spot."),
+                "The same key, length, phrases and seed, given to the Markov chain that was learned on the spot."),
     }
-    return {stem: Card(*told[stem], *facts_of(works.pieces[stem].score), [name for name in FILES if belongs(name, stem)])
-            for stem in works.pieces}
-
-
-def belongs(name: str, stem: str) -> bool:
-    """Tell whether a file holds a piece; the given melody goes with its harmonisation."""
-    return Path(name).stem == stem or (stem == TUNE and name == "tune.abc")
+    return {stem: Card(*told[stem], *facts_of(works.pieces[stem].score)) for stem in works.pieces}
 
 
 def facts_of(score: Any) -> tuple[list[tuple[str, Value]], dict[str, list[tuple[str, Value]]]]:
@@ -79,7 +72,8 @@ def facts_of(score: Any) -> tuple[list[tuple[str, Value]], dict[str, list[tuple[
     told = ", ".join(f"{count} x {kind}" for kind, count in kinds) or "no faults"
     ends = [f"{cadence.kind} ({'-'.join(numeral for numeral in cadence.numerals if numeral)} in {cadence.key})"
             for cadence in harmony.cadences(score, harmony.chords_of(score))]
-    rows: list[tuple[str, Value]] = [(place, what) for place, _, what in (fault.text.partition(": ") for fault in faults)]
+    rows: list[tuple[str, Value]] = [(place, what) for place, _, what in
+                                     (fault.text.partition(": ") for fault in faults)]
     listed = {f"Part-writing, place by place ({len(rows)})": rows} if rows else {}
     return [("Part-writing", told), ("Phrase ends", "; ".join(ends))], listed
 
@@ -91,15 +85,15 @@ def trained_text(lesson: Lesson) -> list[str]:
     chain = lesson.chain.provenance
     return [
         f"Both learned from four-part chorales by J. S. Bach. {source} holds {len(lesson.corpus)} different ones "
-        f"({counted(left_out, 'entry')} of that collection are doubles or not in four parts and were left out)."
+        f"({left_out} entries of that collection are doubles or not in four parts and were left out)."
         if left_out else f"Both learned from chorales; this corpus, {source}, holds {len(lesson.corpus)}.",
         network_text(lesson.network),
         f"The Markov chain ({CHAIN}) looks back over several notes in several ways. It learned just now from "
-        f"{len(lesson.train)} chorales, in {chain['training_seconds']:.1f} seconds on this computer's processor, and is "
-        f"in the folder {MODEL}. Licence of what it learned from: {licences(lesson.train.licences)}.",
+        f"{len(lesson.train)} chorales, in {chain['training_seconds']:.1f} seconds on this computer's processor, and "
+        f"is in the folder {MODEL}. Licence of what it learned from: {licences(lesson.train.licences)}.",
         f"Neither learned from the {len(lesson.held_out)} chorales that both are judged on: those of the benchmark's "
-        f"test part, and their siblings, the same tunes in other settings. {rest(lesson)} more, of its validation part, "
-        "were left alone.",
+        f"test part, and their siblings, the same tunes in other settings. {rest(lesson)} more, of its validation "
+        "part, were left alone.",
     ]
 
 
@@ -142,7 +136,7 @@ def made_rows(lesson: Lesson, asked: Asked, works: Works) -> list[tuple[str, str
         ("Seed", f"{asked.seed}; temperature 1"),
         ("Network", f"{NETWORK}, {_settings(lesson.network)}"),
         ("Markov chain", f"{CHAIN}, {_settings(lesson.chain)}"),
-        ("Folk tune", f"{tune.TITLE}: {tune.SOURCE}"),
+        ("Folk tune", f"{tune.TITLE}: {tune.SOURCE}; rules: {'; '.join(tune.RULES.splitlines())}"),
         ("Instruments", "; ".join(f"{t.name}: {i}" for t, i in zip(tracks, INSTRUMENTS, strict=True))),
         ("Sound", f"SoundFont {font.name}, licence {font.licence}; {'; '.join(sounds)}"),
         ("Made by", f"Componium {__version__}; what a human gave: key, length, seed and the folk tune"),
@@ -162,9 +156,9 @@ def again(asked: Asked) -> str:
 def next_commands(asked: Asked) -> list[str]:
     """Return three commands that work as they stand."""
     out = asked.out
-    chorale, melody = quoted(out / "chorale.mid"), quoted(out / "tune.abc")
+    chorale, melody, rules = (quoted(out / name) for name in ("chorale.mid", "tune.abc", "tune-rules.txt"))
     return [
-        f"componium harmonize {NETWORK} {melody} --seed {asked.seed + 1} --out {quoted(out / 'folk-tune-2.mid')}",
+        f"componium harmonize {NETWORK} {melody} constraints={rules} --seed {asked.seed + 1} --out {quoted(out / 'folk-tune-2.mid')}",
         f"componium continue {quoted(out / MODEL)} {chorale} --bars 8 --seed 3 --out {quoted(out / 'longer.mid')}",
         f"componium perform {chorale} --with 'church organ' --out {quoted(out / 'organ.wav')}",
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from componium.cli.demo import baseline, tune
@@ -83,14 +85,23 @@ def compose(lesson: Lesson, asked: Asked, progress: Progress) -> dict[str, list[
     same = {"count": len(seeds), "seed": seeds, "bars": asked.bars, "key": asked.key, "phrase_bars": BARS_A_PHRASE,
             "tempo_bpm": TEMPO_BPM}
     pieces = {
-        NETWORK: lesson.network.generate_many(**same, candidates=CANDIDATES, progress=partial(_part, progress, 0, 0.3)),
+        NETWORK: ruled(lesson.network.generate_many, f"end: cadence authentic in {asked.key}", **same,
+                       candidates=CANDIDATES, progress=partial(_part, progress, 0, 0.3)),
         CHAIN: lesson.chain.generate_many(**same, progress=partial(_part, progress, 0.3, 0.7))}
     return {name: [for_winds(piece) for piece in several] for name, several in pieces.items()}
 
 
 def harmonise(lesson: Lesson, seed: int, progress: Progress) -> Any:
     """Return the folk tune with three voices below it."""
-    return for_winds(lesson.network.harmonize(tune.melody(), seed=seed, candidates=CANDIDATES, progress=progress))
+    return for_winds(ruled(lesson.network.harmonize, tune.RULES, tune.melody(), seed=seed, progress=progress))
+
+
+def ruled(ability: Callable[..., Any], rules: str, *given: Any, **arguments: Any) -> Any:
+    """Return what an ability makes under rules, which it reads from a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rules.txt"
+        path.write_text(rules, encoding="utf-8")
+        return ability(*given, constraints=path, **arguments)
 
 
 def for_winds(piece: Any) -> Any:

@@ -10,7 +10,19 @@ from typing import Any
 from componium import __version__, checkpoint
 from componium.cli.demo import tune
 from componium.cli.demo.page import page
-from componium.cli.demo.plan import CHAIN, CHORALE, FILES, MODEL, NETWORK, OTHER, TUNE, Asked, Lesson, Performance, Works
+from componium.cli.demo.plan import (
+    CHAIN,
+    CHORALE,
+    FILES,
+    MODEL,
+    NETWORK,
+    OTHER,
+    TUNE,
+    Asked,
+    Lesson,
+    Performance,
+    Works,
+)
 from componium.cli.demo.words import facts
 from componium.cli.origins import origin_for, used_model
 from componium.cli.outputs import check_files, write_text
@@ -62,6 +74,7 @@ def make_files(folder: Path, lesson: Lesson, works: Works, asked: Asked) -> None
 
     checkpoint.save(lesson.chain, folder / MODEL)  # its hash goes into the files
     write_text(folder / "tune.abc", tune.ABC)
+    write_text(folder / "tune-rules.txt", tune.RULES)
     titles = {CHORALE: f"{asked.bars} bars in {asked.key}", TUNE: f"{tune.TITLE}, harmonised",
               OTHER: f"{asked.bars} bars in {asked.key} (Markov chain)"}
     for stem, played in works.pieces.items():

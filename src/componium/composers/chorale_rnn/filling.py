@@ -119,8 +119,7 @@ class Filling:
             for step in range(steps):
                 if step % self.way.beat_steps == 0:
                     progress(step / steps, "composing")
-                    if step:
-                        self._resample()
+                    self._resample(step)
                 self.reader.step(step)
                 for voice in range(self.voices):
                     self._cell(step, voice)
@@ -175,12 +174,12 @@ class Filling:
         parents = torch.where(dead, parents[:, :1].expand_as(parents), parents)
         return (parents + base).flatten(), torch.where(dead, best, symbols).flatten()
 
-    def _resample(self) -> None:
+    def _resample(self, step: int) -> None:
         """Let the versions that foresaw best what was given take the place of the others, where they differ much."""
-        if self.way.method != "sample" or self.versions == 1:
+        if self.way.method != "sample" or self.versions == 1 or not step:
             return
         uniforms = self.choices.next()
-        poor = effective_size(self.weight) < self.versions / 2
+        poor = (effective_size(self.weight) < self.versions / 2) & torch.from_numpy(step < self.lengths)
         if not bool(poor.any()):
             return
         same = torch.arange(self.versions).expand(len(self.tasks), -1)

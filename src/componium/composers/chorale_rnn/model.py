@@ -290,7 +290,7 @@ class ChoraleRNN:
         return composing.continued(self._ready(), score, seed, wish, progress, bars=bars, total_bars=None,
                                    phrase_bars=phrase_bars)
 
-    def harmonize(self, score: Score, *, seed: int = 0, temperature: float = 1.0, given: str = "auto",
+    def harmonize(self, score: Score, *, seed: int = 0, temperature: float = 0.8, given: str = "auto",
                   method: str = "sample", candidates: int = 16, top_k: int = 0, top_p: float = 0.9,
                   typical_p: float = 1.0, repetition: float = 1.0, rests: bool = False, parallels: bool = False,
                   constraints: Path | None = None, progress: Progress = silent) -> Score:
@@ -304,7 +304,7 @@ class ChoraleRNN:
         """
         return self.harmonize_many([score], **_others(locals(), "score", seed=[seed]))[0]
 
-    def harmonize_many(self, scores: Sequence[Score], *, seed: Sequence[int], temperature: float = 1.0,
+    def harmonize_many(self, scores: Sequence[Score], *, seed: Sequence[int], temperature: float = 0.8,
                        given: str = "auto", method: str = "sample", candidates: int = 16, top_k: int = 0,
                        top_p: float = 0.9, typical_p: float = 1.0, repetition: float = 1.0, rests: bool = False,
                        parallels: bool = False, constraints: Path | None = None,
@@ -313,7 +313,7 @@ class ChoraleRNN:
         wish = composing.Wish.of(locals())
         return composing.harmonized(self._ready(), scores, given, list(seed), wish, progress) if scores else []
 
-    def infill(self, score: Score, *, where: str, seed: int = 0, temperature: float = 1.0, method: str = "sample",
+    def infill(self, score: Score, *, where: str, seed: int = 0, temperature: float = 0.8, method: str = "sample",
                candidates: int = 32, top_k: int = 0, top_p: float = 0.9, typical_p: float = 1.0,
                repetition: float = 1.0, rests: bool = False, parallels: bool = False, constraints: Path | None = None,
                progress: Progress = silent) -> Score:

@@ -24,8 +24,8 @@ from componium.training.settings import TrainSettings
 from componium.training.train import train
 
 MODEL = "chorale-rnn"
-STEPS, REPEATS = 30, 3
-LEARNED_STEPS = 150
+STEPS, REPEATS = 20, 3
+LEARNED_STEPS = 100
 """Updates after which held-out losses are compared."""
 BATCH = 16
 

@@ -70,17 +70,16 @@ def test_the_same_holds_without_ties(untied_model: Any, tune: Score):
 
 
 def test_a_beam_finds_what_is_likelier_than_greed_does(drawn: Any, grid_model: Any, chorales: list[Item]):
-    for model in (drawn, grid_model):
-        sums = []
-        for item in chorales[:3]:
-            sheet = sheet_of(model, item.content, steps=24)
-            greedy = total(filled(model, sheet, method="greedy")[1])
-            one = total(filled(model, sheet, method="beam", candidates=1)[1])
-            wide = total(filled(model, sheet, method="beam", candidates=24)[1])
-            assert one == pytest.approx(greedy, abs=1e-4)
-            assert wide >= greedy - 1e-6
-            sums.append(wide - greedy)
-        assert max(sums) > 0.01
+    sums = []
+    for model, item in ((drawn, chorales[0]), (grid_model, chorales[1]), (grid_model, chorales[2])):
+        sheet = sheet_of(model, item.content, steps=12)
+        greedy = total(filled(model, sheet, method="greedy")[1])
+        one = total(filled(model, sheet, method="beam", candidates=1)[1])
+        wide = total(filled(model, sheet, method="beam", candidates=12)[1])
+        assert one == pytest.approx(greedy, abs=1e-4)
+        assert wide >= greedy - 1e-6
+        sums.append(wide - greedy)
+    assert max(sums) > 0.01
 
 
 def test_a_wide_enough_beam_finds_the_best_of_all(network: Any, melodies: list[Item]):

@@ -6,6 +6,7 @@ from typing import Any
 
 TITLE = "Auld Lang Syne"
 SOURCE = "traditional Scottish tune, in the public domain, written out for this demo"
+KEY = "G major"
 ABC = """X:1
 T:Auld Lang Syne
 C:traditional
@@ -19,7 +20,7 @@ D | G>G G B | A>G HA B | G>G B d | He3 e |
 d>B B G | A>G HA B | G>E E D | HG3 |]
 """
 """The verse, in the range of a soprano. Each of its four lines of words ends under a fermata (H), as in a chorale."""
-RULES = "bars 0-2: scale G major\nend: cadence authentic in G major\n"
+RULES = f"all: scale {KEY}\nend: cadence authentic in {KEY}\n"
 """What its harmony is made to keep, as in a file of constraints."""
 
 

@@ -31,8 +31,8 @@ def sentence(lesson: Lesson) -> str:
     """Say how well the models predict chorales that they have not seen."""
     network, chain = (lesson.reports[name].all_pieces for name in (NETWORK, CHAIN))
     return (f"On {chain.pieces} chorales that neither has learned from, {NETWORK} needs {network.token_mean:.3f} nats "
-            f"per token and the Markov chain {chain.token_mean:.3f} (a first-order chain {lesson.first_order_nats:.3f}, "
-            f"knowing nothing {baseline.UNIFORM_NATS:.3f}; protocol JSB-16/tok).")
+            f"per token and the Markov chain {chain.token_mean:.3f} (a first-order chain "
+            f"{lesson.first_order_nats:.3f}, knowing nothing {baseline.UNIFORM_NATS:.3f}; protocol JSB-16/tok).")
 
 
 def facts(lesson: Lesson, asked: Asked, works: Works) -> Facts:
@@ -55,8 +55,8 @@ def cards(works: Works, asked: Asked) -> dict[str, Card]:
                   f"{asked.bars} bars in {asked.key}. The network was told the key, the length, where the phrases end "
                   f"and how the last one closes; of {CANDIDATES} versions it kept the one that it finds likeliest."),
         TUNE: (f"{tune.TITLE}, harmonised by {NETWORK}",
-               f"The soprano is given ({tune.SOURCE}) and kept to the note; alto, tenor and bass are composed below it. "
-               "The fermatas ask for cadences, and the last one is made to be authentic."),
+               f"The soprano is given ({tune.SOURCE}) and kept to the note; alto, tenor and bass are composed below "
+               f"it. The fermatas ask for cadences. It is made to stay in {tune.KEY}, and to close there."),
         OTHER: (f"For comparison: the chorale, by {CHAIN}",
                 "The same key, length, phrases and seed, given to the Markov chain that was learned on the spot."),
     }
@@ -158,7 +158,8 @@ def next_commands(asked: Asked) -> list[str]:
     out = asked.out
     chorale, melody, rules = (quoted(out / name) for name in ("chorale.mid", "tune.abc", "tune-rules.txt"))
     return [
-        f"componium harmonize {NETWORK} {melody} constraints={rules} --seed {asked.seed + 1} --out {quoted(out / 'folk-tune-2.mid')}",
+        f"componium harmonize {NETWORK} {melody} constraints={rules} --seed {asked.seed + 1} "
+        f"--out {quoted(out / 'folk-tune-2.mid')}",
         f"componium continue {quoted(out / MODEL)} {chorale} --bars 8 --seed 3 --out {quoted(out / 'longer.mid')}",
         f"componium perform {chorale} --with 'church organ' --out {quoted(out / 'organ.wav')}",
     ]

@@ -206,13 +206,14 @@ def test_a_run_goes_on_by_its_model_or_its_folder(stopped, run, folder, words):
 
 
 @pytest.mark.parametrize(("words", "told"), [
-    (["width=9"], ["config.width is 8 there, 9 was asked for"]),
+    (["width=9"], ["otherwise: width is 8 there, 9 was asked for"]),
     (["train.batch=9", "--seed", "3"], ["train.batch is 4 there, 9", "seed is 0 there, 3"]),
     (["--steps", "3"], ["steps is 12 there, 3"]),
     (["--recipe", "x"], ["begun with no recipe, not with --recipe x"]),
     (["--budget", "3s"], ["--steps N"]),
     (["--force"], ["--force begins anew"]),
-    (["other"], ["data.hash"]),
+    (["other"], ["the music is not that of midi"]),
+    (["--exclude", "marks.json"], ["--exclude was not given then and is ", "marks.json now"]),
 ])
 def test_a_run_goes_on_only_as_it_was_begun(stopped, run, folder, chorales, words, told):
     write_score(chorales[0].content, folder / "other" / "a.mid")

@@ -504,7 +504,7 @@ def test_harmonizing_keeps_the_melody_to_the_note(model: Any, cls: Any, chorales
     assert set(sounding(tune)) <= set(sounding(score)) and len(sounding(score)) > len(sounding(tune))
     assert length_beats(score) == pytest.approx(length_beats(tune))
     assert content_of(model.harmonize(tune, seed=1)) == content_of(score)
-    others = {repr(content_of(model.harmonize(tune, seed=seed))) for seed in (1, 2, 3)}
+    others = {repr(content_of(model.harmonize(tune, seed=seed, temperature=2.0))) for seed in (1, 2, 3)}
     assert cls.deterministic or len(others) > 1
 
 

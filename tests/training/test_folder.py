@@ -154,6 +154,19 @@ def test_run_that_never_began_leaves_nothing(tmp_path: Path) -> None:
         RunFolder(tmp_path / "deep" / "er").check_free()  # its own lock is in nobody's way
 
 
+def test_what_a_kill_before_the_beginning_leaves_is_in_nobodys_way(tmp_path: Path) -> None:
+    place = RunFolder(tmp_path / "c")
+    for name in (".measured.ab/model", ".state.ab.partial"):
+        (place.training / name).mkdir(parents=True)
+    (place.training / ".abcdef.part").touch()
+    with pytest.raises(BadFile, match="nothing in it is touched"):
+        place.check_free()  # without our lock it may be anybody's
+    (place.training / "lock").touch()
+    place.check_free()
+    with place.lock():
+        assert {path.name for path in place.training.iterdir()} == {"lock", "process.json"}
+
+
 def test_read_only_place_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
@@ -202,11 +215,12 @@ def test_same_settings_and_more_steps_pass(run: RunFolder, asked: dict[str, Any]
 def test_every_difference_is_named_and_refused(run: RunFolder) -> None:
     with pytest.raises(BadInput) as error:
         run.check_same({"seed": 2, "steps": 99, "train": {"batch": 64, "clip_norm": 1.0}, "data": {"hash": "cd" * 32},
-                        "precision": "float32"})
+                        "precision": "float32", "config": {"size": 4}})
     for told in ("seed is 1 there, 2 was asked for", "steps is 100 there, 99 was", "train.batch is 32 there, 64 was",
-                 "train.clip_norm is null", "data.hash is", "only --steps may be raised"):
+                 "train.clip_norm is null", "; size is 3 there, 4 was",
+                 "the music is not that of chorales as it was then", "only --steps may be raised"):
         assert told in str(error.value)
-    assert "precision" not in str(error.value)
+    assert "precision" not in str(error.value) and "cdcd" not in str(error.value)
 
 
 def test_other_threads_only_warn(run: RunFolder) -> None:

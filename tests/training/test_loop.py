@@ -159,9 +159,9 @@ def test_only_the_length_of_a_run_may_change(toys, cache, chorales, melodies, tm
     for wrong, word in [({"settings": {"batch": 8}}, "train.batch"), ({"seed": 4}, "seed"), ({"steps": 3}, "steps")]:
         with pytest.raises(BadInput, match=word):
             train(toys.Toy(), chorales, out=out, resume=True, **({"steps": 9} | wrong))
-    with pytest.raises(BadInput, match=r"data\.hash"):
+    with pytest.raises(BadInput, match="the music is not that of"):
         train(toys.Toy(), melodies, out=out, resume=True, steps=9)
-    with pytest.raises(BadInput, match=r"config\.width"):
+    with pytest.raises(BadInput, match="width is 8 there, 9"):
         train(toys.Toy(toys.ToyConfig(width=9)), chorales, out=out, resume=True, steps=9)
     ear = Ear()
     train(toys.Toy(), chorales, out=out, resume=True, steps=9, observers=[ear])

@@ -76,8 +76,6 @@ def gradients(machine, model, accumulate: int) -> dict[str, np.ndarray]:
 
 def write_gradients(path: str, folder: Path) -> None:
     """Write the gradients of the models that have no chance in them, of whole batches and of parts."""
-    import torch
-
     from componium.training.machine import Machine
 
     machine, found = Machine("cpu"), {}
@@ -86,8 +84,7 @@ def write_gradients(path: str, folder: Path) -> None:
             these = gradients(machine, registry.create(f"{path}:{name}"), accumulate)
             found |= {f"{name}{accumulate} {key}": value for key, value in these.items()}
     np.savez(folder / f"found-{machine.processes}-{machine.rank}.npz", **found)
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+    machine.leave()
 
 
 def main() -> None:

@@ -39,6 +39,8 @@ SURROUNDINGS = frozenset({"processes", "threads", "device", "versions"})
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _STATE, _BEFORE = "state", "state-before"
 _OF_THE_LOCK = {"lock", "process.json"}
+_HALF_WRITTEN = (".state.*.partial", ".*.part", ".measured.*")
+"""What a process that was killed may leave beside them."""
 
 
 class RunFolder:
@@ -89,14 +91,25 @@ class RunFolder:
             if self.path.exists() or self.path.is_symlink():
                 raise BadFile(self.path, "is a file or leads nowhere, so no run can be kept in it; choose another name")
             return
-        only_locked = {p.name for p in self.path.iterdir()} <= {self.training.name} and (
-            not self.training.exists() or {p.name for p in self.training.iterdir()} <= _OF_THE_LOCK)
-        if only_locked or checkpoint.is_checkpoint(self.path):
+        if checkpoint.is_checkpoint(self.path) or self._never_began():
             return
         if not self.exists():
             raise BadFile(self.path, "is there already and holds no training run, so nothing in it is touched; "
                                      "choose another name")
         self.read_run()  # of ours, and readable
+
+    def _never_began(self) -> bool:
+        """Whether nothing is here but what a run leaves that was killed before it began."""
+        if not {path.name for path in self.path.iterdir()} <= {self.training.name}:
+            return False
+        if not self.training.is_dir():
+            return not self.training.exists()
+        there = {path.name for path in self.training.iterdir()} - _OF_THE_LOCK
+        half = {path.name for path in self._half_written()} if (self.training / "lock").exists() else set()
+        return there <= half
+
+    def _half_written(self) -> list[Path]:
+        return [path for pattern in _HALF_WRITTEN for path in self.training.glob(pattern)]
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -146,10 +159,7 @@ class RunFolder:
 
     def _clear_leftovers(self) -> None:
         """Remove what a process that was killed left half-written."""
-        for pattern in (".state.*.partial", ".*.part"):
-            for path in self.training.glob(pattern):
-                _remove(path)
-        for path in (*self.steps_path.glob(".*.partial"), *self.steps_path.glob(".*.old")):
+        for path in (*self._half_written(), *self.steps_path.glob(".*.partial"), *self.steps_path.glob(".*.old")):
             _remove(path)
 
     def start(self, run: Mapping[str, Any], force: bool = False) -> None:
@@ -209,8 +219,8 @@ class RunFolder:
         warnings = [f"{key} was {_short(there.get(key))} when the run began and is {_short(value)} now: "
                     "the result is no longer promised to be the same to the bit"
                     for key, value in differing.items() if key.split(".")[0] in SURROUNDINGS]
-        wrong = [f"{key} is {_short(there.get(key))} there, {_short(value)} was asked for"
-                 for key, value in differing.items() if key.split(".")[0] not in SURROUNDINGS
+        wrong = [_difference(key, there, value) for key, value in differing.items()
+                 if key.split(".")[0] not in SURROUNDINGS
                  and not (key in LENGTH and _is_longer(value, there.get(key)))]
         if wrong:
             raise BadInput(f"{self.path}: the run there was begun otherwise: {'; '.join(wrong)}. "
@@ -363,6 +373,15 @@ def _flat(told: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         else:
             found[f"{before}{key}"] = value
     return found
+
+
+def _difference(key: str, there: Mapping[str, Any], asked: Any) -> str:
+    """Return what differs in the words of the command line; the music is told by its name, not by its hash."""
+    if key == "data.hash":
+        return f"the music is not that of {there.get('data.name', 'its beginning')} as it was then"
+    if key == "data.exclude":
+        return f"--exclude was {there.get(key) or 'not given'} then and is {asked} now"
+    return f"{key.removeprefix('config.')} is {_short(there.get(key))} there, {_short(asked)} was asked for"
 
 
 def _short(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -77,6 +78,13 @@ class Machine:
     def wait(self) -> None:
         """Wait until all processes are here."""
         self._state.wait_for_everyone()
+
+    def leave(self) -> None:
+        """Leave the other processes in good order: one that goes before all are done takes them along."""
+        if torch.distributed.is_initialized():
+            gc.collect()  # what is wrapped holds on to the group
+            self.wait()
+            torch.distributed.destroy_process_group()
 
     @contextlib.contextmanager
     def main_first(self) -> Iterator[None]:

@@ -147,6 +147,8 @@ def _asked(model: Any, data: Data | None, *, seed: int, budget: str | float | No
         stored = folder.read_run()
     if data is None and chosen is not None and chosen.data:
         data = list(chosen.data)
+    if stored and data is None and exclude is not None and folder is not None:
+        folder.check_same({"data": {"exclude": str(Path(exclude).absolute())}})
     sources = _sources(data, accept_licence, exclude) if data is not None else _stored_sources(model, stored)
     loop = TrainSettings(**stored["train"], steps=stored["steps"]) if stored else read_train_settings(given)
     return Asked(loop, given, seed or stored.get("seed", 0), steps, budget_seconds, device,

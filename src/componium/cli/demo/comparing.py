@@ -59,7 +59,7 @@ def music(works: Works, asked: Asked, lesson: Lesson) -> Comparison:
          "aim at, and not 0.",
          f"What each is made to do differs: {CHAIN} keeps to the scale and closes every phrase with a cadence; "
          f"{NETWORK} closes the last one so, and is otherwise only told where the fermatas are, every {BARS_A_PHRASE} "
-         "bars. Both avoid parallel fifths and octaves while they write."],
+         "bars. Both are set to avoid parallel fifths and octaves; what slips through is counted here."],
         ("measure (mean over pieces)", "Bach", NETWORK, CHAIN), rows,
         f"{count} short {'piece is' if count == 1 else 'pieces are'} little: figures of other seeds differ. "
         "'componium compare' measures more, with intervals.", (1, 2, 3))

@@ -48,6 +48,21 @@ def check_ready(out: Path, *, force: bool) -> None:
                            "--out DIR goes elsewhere")
     check_files([out / name for name in FILES], force=force)
     checkpoint.check_free(out / MODEL, force=force)
+    check_writable(out)
+
+
+def check_writable(out: Path) -> None:
+    """Raise where nothing can be written into a folder; leaves no trace of the trial."""
+    new = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".demo-", dir=out):
+            pass
+    except OSError as error:
+        raise BadFile(out, f"cannot be written ({error.strerror or error})") from error
+    finally:
+        if new and out.is_dir():
+            out.rmdir()
 
 
 def write(lesson: Lesson, works: Works, asked: Asked, *, force: bool) -> None:
@@ -55,7 +70,7 @@ def write(lesson: Lesson, works: Works, asked: Asked, *, force: bool) -> None:
     out = asked.out
     try:
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except OSError as error:  # it could be, when the work began
         raise BadFile(out, f"cannot be made ({error.strerror or error})") from error
     try:
         with tempfile.TemporaryDirectory(prefix=".demo-", dir=out) as made, told_as(out, Path(made)):

@@ -45,13 +45,16 @@ def rank() -> int:
 
 def learn_by_gradient(subject: Subject, words: Words, flags: Flags) -> None:
     """Train, and tell of it: in the process that has number 0."""
-    if rank() == 0:
-        _learn(subject, words, flags)
-        return
     try:
         _learn(subject, words, flags)
-    except ComponiumError as error:  # process 0 tells of it
-        raise typer.Exit(130 if isinstance(error, Cancelled) else 1) from error
+    except ComponiumError as error:
+        if rank() == 0:
+            raise
+        raise typer.Exit(130 if isinstance(error, Cancelled) else 1) from error  # process 0 tells of it
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from componium.training.machine import Machine
+
+        Machine(flags.device).leave()
 
 
 def _learn(subject: Subject, words: Words, flags: Flags) -> None:

@@ -277,7 +277,8 @@ def infilled(model: ChoraleRNN, score: Score, where: str, seed: int, wish: Wish,
     """Return a score with new music in some bars."""
     places = passages(score, where)
     grid, shift = heard(model, score)
-    sheet = sheets.sheet_around(grid, places, model.tokens, model.learned, rests=wish.rests)
+    sheet = sheets.sheet_around(grid, places, model.tokens, model.learned, rests=wish.rests,
+                                may_end=wish.constraints is not None)
     sheet = replace(sheet, moved=shift)
     (done, _), = fill_sheets(model, [sheet], [seed], wish, progress)
     written = from_grid(bachbot.transposed(done, -shift), names=names_of(model))

@@ -117,11 +117,11 @@ def sheet_beside(grid: Grid, given: Sequence[int], tokens: GridTokens, learned: 
 
 
 def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, learned: Learned, *,
-                 rests: bool) -> Sheet:
+                 rests: bool, may_end: bool = False) -> Sheet:
     """Return a sheet that has all of a grid but some passages.
 
     A note that is held into a passage stays, and the new music is struck after it; where one is held out of it, the
-    new music may be held just as far.
+    new music is held just as far, or, with ``rests`` or ``may_end``, ends before.
     """
     symbols = tokens.encode(grid).astype(np.int64)
     spb, fixed = tokens.steps_per_beat, symbols.copy()
@@ -139,11 +139,12 @@ def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, lear
             tail = after
             while tail < len(grid) and symbols[tail, voice] == HOLD:
                 tail += 1
-            if held < after:  # the tail belongs to a note that goes: it may be held, or end
+            if held < after:  # the tail belongs to a note that goes
                 possible[held, voice, HOLD] = False
                 fixed[after:tail, voice] = OPEN
                 possible[after:tail, voice] = False
-                possible[after:tail, voice, HOLD] = possible[after:tail, voice, REST] = True
+                possible[after:tail, voice, HOLD] = True
+                possible[after:tail, voice, REST] = rests or may_end
                 until = max(until, tail)
         fixed[first:after, resting] = REST
         until = max(until, after + AFTER_BEATS * spb)

@@ -488,6 +488,17 @@ def test_the_lines_before_the_first_step_name_what_it_costs():
         assert part in text, part
 
 
+def test_a_disk_that_is_too_small_is_told_before_the_first_step(tmp_path):
+    from componium.cli.training.telling import before_lines
+    from componium.training.observing import Estimate
+
+    def told(disk_bytes):
+        return before_lines(info(estimate=Estimate(0.05, 1.0, 0.1, 100.0, 0, disk_bytes), out=tmp_path))
+
+    assert any("of the disk are free; keep fewer steps (--keep)" in line for line in told(1 << 60))
+    assert not any("free" in line for line in told(1))
+
+
 # several processes
 
 def test_processes_other_than_the_first_are_silent(learn, folder, monkeypatch):

@@ -13,6 +13,7 @@ pytest.importorskip("accelerate")
 
 from componium import checkpoint, registry  # noqa: E402
 from componium.music.errors import BadFile, BadInput, Cancelled, ComponiumError  # noqa: E402
+from componium.training.folder import RunFolder  # noqa: E402
 from componium.training.observing import Observer  # noqa: E402
 from componium.training.train import train  # noqa: E402
 
@@ -311,6 +312,20 @@ def test_one_update_that_is_not_finite_is_left_out(toys, cache, chorales):
     assert all(torch.isfinite(p).all() for p in model.network.parameters())
 
 
+def test_a_measurement_that_is_not_finite_is_never_the_best(toys, cache, chorales, tmp_path):
+    ear = Ear()
+    model = learned(toys.Toy(toys.ToyConfig(explode_at=4, explode_for=1)), chorales, 10, ear, out=tmp_path / "run")
+    assert np.isnan(ear.measured[1].loss) and not ear.measured[1].improved
+    assert ear.ends[0].best_step == 10 and np.isfinite(ear.ends[0].held_out) and model.provenance["steps"] == 10
+
+
+def test_a_run_that_ends_not_finite_keeps_no_state_of_it(toys, cache, chorales, tmp_path):
+    with pytest.raises(ComponiumError, match="not a finite number"):
+        learned(toys.Toy(toys.ToyConfig(explode_at=3)), chorales, 60, settings={"held_out": 0.0}, out=tmp_path / "run")
+    found = RunFolder(tmp_path / "run").load_state()
+    assert found is not None and found[1]["step"] == 0
+
+
 def test_ten_in_a_row_end_the_run_and_leave_the_last_good_model(toys, cache, chorales, tmp_path):
     ear = Ear()
     with pytest.raises(ComponiumError, match=r"step 17.*not a finite number.*learning_rate.*last good model"):
@@ -342,6 +357,7 @@ def test_a_budget_is_turned_into_steps_once(toys, cache, chorales, tmp_path):
 
 
 @pytest.mark.parametrize(("wrong", "word"), [
+    ({"steps": 2.5}, "whole number"), ({"seed": "x"}, "whole number"),
     ({"steps": 0}, "at least 1"), ({"seed": -1}, "seed"), ({"steps": 3, "budget": "1m"}, "not both"),
     ({"settings": {"batch": 0}}, r"train\.batch"), ({"settings": {"bach": 3}}, "batch"), ({"device": "tpu"}, "tpu"),
     ({"settings": {"batch": 5, "accumulate": 2}}, "multiple of 2, such as 4"), ({"recipe": "nothing"}, "recipe"),

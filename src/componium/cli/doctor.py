@@ -24,8 +24,8 @@ CORE = ("numpy", "symusic", "soundfile", "soxr", "pyloudnorm", "matplotlib", "sa
 """Packages without which Componium does not work; each is really imported."""
 
 EXTRAS = {
-    "neural": (("torch", "accelerate", "tensorboard", "filelock"), "networks: chorale-rnn, and training them"),
-    "notation": (("music21", "verovio", "resvg_py"), "kern, the built-in corpora, engraved scores, the demo"),
+    "neural": (("torch", "accelerate", "tensorboard", "filelock"), "networks: chorale-rnn, training them, the demo"),
+    "notation": (("music21", "verovio", "resvg_py"), "kern, the built-in corpora, engraved scores"),
     "soundfont": (("pretty_midi",), "a General MIDI SoundFont, to hear scores"),
     "lessons": (("jupytext", "ipykernel"), "lessons as notebooks"),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import math
 import signal
 import threading
 import time
@@ -158,7 +159,7 @@ class Loop:
         every = self.settings.preview_every or max(self.steps // PREVIEWS, 1)
         if (last or position.step % every == 0) and not self._stop:
             self._preview()
-        if position.step % self.settings.save_every == 0 and not last:
+        if position.step % self.settings.save_every == 0 and not last and not position.skipped:
             self._save("")
         position.seconds = time.perf_counter() - self._began
         return CANCELLED if update.stop or (self._stop and self.updates.machine.processes == 1) else ""
@@ -209,7 +210,7 @@ class Loop:
             loss, parts = self.updates.held_out(self.held_out, max(position.step - 1, 0))
             position.measured = (loss, position.step)
             counts = position.step > 0 or self.fine_tuning
-            improved = counts and (position.best is None or loss < position.best)
+            improved = counts and math.isfinite(loss) and (position.best is None or loss < position.best)
             if improved:
                 position.best, position.best_step, position.since_best = loss, position.step, 0
                 self._keep_best()
@@ -224,7 +225,8 @@ class Loop:
     def _label(self) -> None:
         """Give the model the figures of the weights that it has now."""
         measured, step = self.position.measured, self.position.step
-        now = {self.protocol: round(measured[0], 6)} if measured is not None and measured[1] == step else {}
+        there = measured is not None and measured[1] == step and math.isfinite(measured[0])
+        now = {self.protocol: round(measured[0], 6)} if measured is not None and there else {}
         self.model.figures = now
         self.model.provenance |= {"steps": step, "training_seconds": round(self.position.seconds, 1)}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,7 @@ def _asked(model: Any, data: Data | None, *, seed: int, budget: str | float | No
     from componium.training.learning import Asked
     from componium.training.recipes import find
 
+    seed, steps = _whole(seed, "seed"), None if steps is None else _whole(steps, "steps")
     if seed < 0:
         raise BadInput(f"seed={seed}: a seed is 0 or more")
     if steps is not None and steps < 1:
@@ -153,6 +155,13 @@ def _asked(model: Any, data: Data | None, *, seed: int, budget: str | float | No
     loop = TrainSettings(**stored["train"], steps=stored["steps"]) if stored else read_train_settings(given)
     return Asked(loop, given, seed or stored.get("seed", 0), steps, budget_seconds, device,
                  str(recipe or stored.get("recipe", "")), sources, resume, force)
+
+
+def _whole(value: Any, name: str) -> int:
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise BadInput(f"{name}={value}: {name} has to be a whole number") from error
 
 
 def _sources(data: Data, accept_licence: bool, exclude: str | Path | None) -> dict[str, Any]:

@@ -82,6 +82,18 @@ def model(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue({"grid": "grid_model", "bachbot": "bach_model"}[request.param])
 
 
+@pytest.fixture(scope="session")
+def short(chorales: list[Item]) -> Score:
+    """The first three bars of a chorale."""
+    score = chorales[1].content.copy()
+    for track in score.tracks:
+        for note in list(track.notes):
+            if note.time >= 12:
+                track.notes.remove(note)
+    score.markers.clear()
+    return score
+
+
 def line_of(pitches: Sequence[int], name: str = "Melody", beats: float = 1.0, **more: Any) -> Score:
     """Return a melody of equal notes; 0 is a rest."""
     score = new_score(**more)

@@ -44,7 +44,7 @@ def fermatas(score: Score) -> list[float]:
 
 # new pieces
 
-@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("count", [1, 3])
 def test_a_piece_has_the_bars_that_were_asked_for(model: Any, count: int):
     piece = model.generate(bars=count, seed=2)
     assert bars(piece)[-1].index == count and length_beats(piece) == 4 * count
@@ -80,7 +80,7 @@ def test_the_first_and_the_last_chord_are_the_keys(model: Any, key: str):
 
 
 def test_a_trained_model_stays_in_the_key(grid_model: Any):
-    heard = [str(key_of(piece)[0]) for piece in grid_model.generate_many(count=6, bars=8, key="Eb major",
+    heard = [str(key_of(piece)[0]) for piece in grid_model.generate_many(count=6, bars=4, key="Eb major",
                                                                          temperature=0.7)]
     assert heard.count("Eb major") >= 4
 
@@ -98,7 +98,8 @@ def test_the_tempo_is_the_one_that_was_asked_for(model: Any):
 @pytest.mark.parametrize(("asked", "words"), [
     ({"bars": 0}, "bars=0"), ({"bars": 1001}, "between 1 and 1000"), ({"phrase_bars": -1}, "phrase_bars=-1"),
     ({"key": "H"}, "not a key"), ({"key": "D dorian"}, "major or minor"),
-    ({"meter": "4"}, "meter=4: a meter is written"), ({"meter": "0/4"}, "meter=0/4"), ({"meter": "4/3"}, "meter=4/3"), ({"tempo_bpm": math.nan}, "tempo"),
+    ({"meter": "4"}, "meter=4: a meter is written"), ({"meter": "0/4"}, "meter=0/4"),
+    ({"meter": "4/3"}, "meter=4/3"), ({"tempo_bpm": math.nan}, "tempo"),
     ({"tempo_bpm": 9000}, "tempo"), ({"seed": -3}, "seed=-3")])
 def test_what_cannot_be_composed_is_told(grid_model: Any, asked: dict[str, Any], words: str):
     with pytest.raises(BadInput, match=words):
@@ -132,7 +133,7 @@ def reversed_unnamed(score: Score) -> Score:
 
 
 def prompts(score: Score) -> dict[str, Score]:
-    """Return a chorale of eight bars as users may have it."""
+    """Return a chorale as users may have it."""
     half, pickup, odd = score.copy(), set_pickup(score, 2.0), score.copy()
     for track in half.tracks:
         for note in list(track.notes):
@@ -147,8 +148,8 @@ def prompts(score: Score) -> dict[str, Score]:
 
 @pytest.mark.parametrize("kind", ["whole", "a bar and a half", "pickup", "odd names", "low to high, unnamed",
                                   "one track"])
-def test_a_prompt_is_kept_and_gone_on_from(model: Any, chorales: list[Item], notes_of: Any, kind: str):
-    prompt = prompts(transpose(chorales[1].content, 1))[kind]
+def test_a_prompt_is_kept_and_gone_on_from(model: Any, short: Score, notes_of: Any, kind: str):
+    prompt = prompts(transpose(short, 3))[kind]
     end = length_beats(prompt)
     before = notes_of(prompt, names=True)
     piece = model.continue_(prompt, bars=2, seed=1)
@@ -166,13 +167,13 @@ def test_a_prompt_is_kept_and_gone_on_from(model: Any, chorales: list[Item], not
             assert added and abs(np.mean(added) - np.mean([note.pitch for note in old.notes])) < 9
 
 
-def test_a_prompt_counts_towards_the_length(model: Any, chorales: list[Item], notes_of: Any):
-    prompt = chorales[0].content
-    piece = model.generate(bars=10, prompt=prompt, seed=1)
-    assert bars(piece)[-1].index == 10 and not notes_of(prompt) - notes_of(piece)
-    assert notes_of(piece) == notes_of(model.continue_(prompt, bars=2, seed=1))
-    with pytest.raises(BadInput, match=r"8\.0 bars long .* to have 8 bars"):
-        model.generate(bars=8, prompt=prompt)
+def test_a_prompt_counts_towards_the_length(model: Any, short: Score, notes_of: Any):
+    prompt = short
+    piece = model.generate(bars=4, prompt=prompt, seed=1)
+    assert bars(piece)[-1].index == 4 and not notes_of(prompt) - notes_of(piece)
+    assert notes_of(piece) == notes_of(model.continue_(prompt, bars=1, seed=1))
+    with pytest.raises(BadInput, match=r"3\.0 bars long .* to have 3 bars"):
+        model.generate(bars=3, prompt=prompt)
     with pytest.raises(BadInput, match="leave out key, meter and tempo_bpm"):
         model.generate(bars=10, prompt=prompt, key="C")
 
@@ -196,13 +197,13 @@ def test_a_melody_played_legato_is_one_voice(model: Any, tune: Score, notes_of: 
     assert not notes_of(sung) - notes_of(composed)
 
 
-def test_repeated_notes_may_follow_a_prompt(untied_model: Any, chorales: list[Item], notes_of: Any):
+def test_repeated_notes_may_follow_a_prompt(untied_model: Any, short: Score, notes_of: Any):
     """A model that cannot tell a repeat from a hold begins its notes anew after what is given."""
-    prompt = chorales[2].content
+    prompt = short
     piece = untied_model.continue_(prompt, bars=1, seed=1, temperature=0.0)
     assert not notes_of(prompt) - notes_of(piece)
-    starts = [min(note.time for note in track.notes if note.time >= 32 - 1e-3) for track in piece.tracks]
-    assert starts == [32.0] * 4
+    starts = [min(note.time for note in track.notes if note.time >= 12 - 1e-3) for track in piece.tracks]
+    assert starts == [12.0] * 4
 
 
 # harmonising
@@ -260,9 +261,9 @@ def test_melodies_from_files(grid_model: Any, tune: Score, notes_of: Any, tmp_pa
 
 @pytest.mark.parametrize("given", ["soprano", "bass", "alto,tenor", "soprano,bass", "alto"])
 @pytest.mark.parametrize("named", [True, False])
-def test_any_voices_can_be_given(model: Any, chorales: list[Item], notes_of: Any, given: str, named: bool):
+def test_any_voices_can_be_given(model: Any, short: Score, notes_of: Any, given: str, named: bool):
     names = given.split(",")
-    score = chorales[3].content.copy()
+    score = short.copy()
     kept = [track for track in score.tracks if track.name.lower() in names]
     if not named:
         for track in kept:
@@ -278,7 +279,7 @@ def test_any_voices_can_be_given(model: Any, chorales: list[Item], notes_of: Any
     whole = composed.copy()
     for track, name in zip(whole.tracks, ("Soprano", "Alto", "Tenor", "Bass"), strict=True):
         track.name = name
-    original = to_grid(chorales[3].content)
+    original = to_grid(short)
     for voice, name in enumerate(("soprano", "alto", "tenor", "bass")):
         same = (to_grid(whole).pitches[:, voice] == original.pitches[:, voice]).all()
         assert same or name not in names

@@ -26,10 +26,10 @@ def untouched(before: Score, after: Score, where: str) -> bool:
     return changes_outside(before, after, passages(before, where)) == []
 
 
-@pytest.mark.parametrize("where", ["1", "3-4", "8", "2,5-6", "1-8"])
-def test_all_but_the_passage_is_untouched_and_no_voice_falls_silent(model: Any, chorales: list[Item], notes_of: Any,
+@pytest.mark.parametrize("where", ["1", "2", "3", "1,3", "1-3"])
+def test_all_but_the_passage_is_untouched_and_no_voice_falls_silent(model: Any, short: Score, notes_of: Any,
                                                                     where: str):
-    score = transpose(chorales[2].content, 1)
+    score = transpose(short, 3)
     before = notes_of(score, names=True)
     composed = model.infill(score, where=where, **FEW)
     assert untouched(score, composed, where)
@@ -92,14 +92,14 @@ def test_a_note_that_lasts_far_beyond_the_passage(model: Any, line: Any):
     score = line((67, 69, 71, 72, 74, 72, 71))
     score.tracks[0].notes.append(Note(7.0, 25.0, 69, 70))
     score.tracks[0].notes.append(Note(32.0, 4.0, 67, 70))
-    for seed in range(3):
+    for seed in range(2):
         composed = model.infill(score, where="2", seed=seed, candidates=2)
         assert untouched(score, composed, "2") and length_beats(composed) == 36
 
 
 @pytest.mark.parametrize("kind", ["one track", "two tracks", "unnamed", "pickup", "3/4", "drums beside", "odd names"])
-def test_scores_as_users_have_them(model: Any, chorales: list[Item], kind: str):
-    score = chorales[3].content.copy()
+def test_scores_as_users_have_them(model: Any, short: Score, kind: str):
+    score = short.copy()
     if kind == "one track":
         score = merge_voices(score)
     elif kind == "two tracks":
@@ -118,12 +118,12 @@ def test_scores_as_users_have_them(model: Any, chorales: list[Item], kind: str):
         score.time_signatures[0].numerator = 3
     elif kind == "drums beside":
         score.tracks.insert(1, Track("Kit", is_drum=True))
-        score.tracks[1].notes.extend([Note(beat, 1, 36, 90) for beat in range(32)])
+        score.tracks[1].notes.extend([Note(beat, 1, 36, 90) for beat in range(12)])
     else:
         for track, name in zip(score.tracks, ("Flöte 笛", "x", "x", ""), strict=True):
             track.name, track.program = name, 70
     first = "0" if kind == "pickup" else "1"
-    for where in (first, "4-5", str(bars(score)[-1].index)):
+    for where in (first, str(bars(score)[-1].index)):
         composed = model.infill(score, where=where, **FEW)
         assert untouched(score, composed, where)
         assert len(composed.tracks) == len(score.tracks)
@@ -133,13 +133,13 @@ def test_scores_as_users_have_them(model: Any, chorales: list[Item], kind: str):
             assert (to_grid(composed).pitches != REST).all()
 
 
-def test_voices_stay_in_their_tracks(model: Any, chorales: list[Item]):
-    score = transpose(chorales[4].content, 3)
+def test_voices_stay_in_their_tracks(model: Any, short: Score):
+    score = transpose(short, 3)
     score.tracks = type(score.tracks)(list(score.tracks)[::-1])
     for track in score.tracks:
         track.name = ""
-    composed = model.infill(score, where="1-4", **FEW)
-    heights = [np.mean([note.pitch for note in track.notes if note.time < 16]) for track in composed.tracks]
+    composed = model.infill(score, where="1-2", **FEW)
+    heights = [np.mean([note.pitch for note in track.notes if note.time < 8]) for track in composed.tracks]
     assert heights == sorted(heights)
 
 
@@ -150,11 +150,11 @@ def test_a_melody_alone_stays_one(model: Any, tune: Score):
     assert (pitches[:, 1:] == REST).all() and (pitches[:, 0] != REST).all()
 
 
-def test_a_model_without_ties_leaves_no_gaps(untied_model: Any, tune: Score, chorales: list[Item]):
+def test_a_model_without_ties_leaves_no_gaps(untied_model: Any, tune: Score, short: Score):
     repeated = tune.copy()
     for note in list(repeated.tracks[0].notes)[3:6]:
         note.pitch = 72
-    for score, where in ((repeated, "2"), (chorales[0].content, "3-4"), (chorales[1].content, "1")):
+    for score, where in ((repeated, "2"), (short, "2"), (short, "1")):
         for seed in range(2):
             composed = untied_model.infill(score, where=where, seed=seed, candidates=4)
             assert untouched(score, composed, where)

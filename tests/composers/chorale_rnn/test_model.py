@@ -168,24 +168,24 @@ def test_weights_are_drawn_by_the_seed_alone(grid_model: Any):
 # other shapes
 
 def shape_of(random_grid: Any, voices: int, spb: int, encoding: str) -> list[Item]:
-    return [item_of(from_grid(random_grid(seed, 16 * spb, voices, rests=False, steps_per_beat=spb)), seed)
+    return [item_of(from_grid(random_grid(seed, 8 * spb, voices, rests=False, steps_per_beat=spb)), seed)
             for seed in range(3)]
 
 
 @pytest.mark.parametrize("encoding", ["grid", "bachbot"])
-@pytest.mark.parametrize(("voices", "spb"), [(1, 4), (2, 4), (3, 4), (5, 2), (2, 12), (1, 24)])
+@pytest.mark.parametrize(("voices", "spb"), [(1, 4), (3, 4), (5, 2), (2, 12), (1, 24)])
 def test_other_numbers_of_voices_and_steps(network: Any, random_grid: Any, notes_of: Any, encoding: str, voices: int,
                                            spb: int):
     items = shape_of(random_grid, voices, spb, encoding)
     model = network(items, 1, encoding=encoding, voices=voices, steps_per_beat=spb, lowest=31)
-    piece = model.generate(bars=2, seed=1)
+    piece = model.generate(bars=2, seed=1, meter="2/4")
     assert bars(piece)[-1].index == 2 and len(piece.tracks) == voices
     grid = to_grid(piece, steps_per_beat=spb, voice_count=voices)
     assert (grid.pitches != REST).all()
     longer = model.continue_(piece, bars=1, seed=1)
-    assert not notes_of(piece) - notes_of(longer) and length_beats(longer) == pytest.approx(12, abs=1e-4)
+    assert not notes_of(piece) - notes_of(longer) and length_beats(longer) == pytest.approx(6, abs=1e-4)
     changed = model.infill(piece, where="2", seed=1, candidates=2)
-    assert {note for note in notes_of(piece) if note[0] < 4} == {note for note in notes_of(changed) if note[0] < 4}
+    assert {note for note in notes_of(piece) if note[0] < 2} == {note for note in notes_of(changed) if note[0] < 2}
     assert len(model.log_likelihood(piece).nats) >= len(grid)
     given = piece.copy()
     given.tracks = type(given.tracks)(list(given.tracks)[:1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,17 @@ def _cost_lines(run: RunInfo) -> list[str]:
     parts = [f"{'about ' if left >= 1 else ''}{duration(left)} ({each} a step), previews not counted"]
     parts += [f"{size(cost.memory_bytes)} of memory"] if cost.memory_bytes else []
     parts += [f"{size(cost.disk_bytes)} of disk"] if cost.disk_bytes else []
-    return ["estimate: " + ", ".join(parts)]
+    return ["estimate: " + ", ".join(parts), *_room_lines(cost.disk_bytes, run.out)]
+
+
+def _room_lines(needed_bytes: int, out: Path | None) -> list[str]:
+    """Return a warning where the disk has less room than the run needs."""
+    if out is None or not out.is_dir():
+        return []
+    free_bytes = shutil.disk_usage(out).free
+    if free_bytes >= needed_bytes:
+        return []
+    return [f"warning: only {size(free_bytes)} of the disk are free; keep fewer steps (--keep), or choose another place"]
 
 
 def after_lines(summary: Summary, figures: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from componium.composers.chorale_rnn.network import recurrent
 from componium.interface import Arrays
 from componium.music.constraint_rules import Cadence, Contains, Kind, Melody, Pitches, Range, Struck
 from componium.music.constraints import Constraints
@@ -51,7 +52,7 @@ class BachBotNetwork(nn.Module):
         """Return the logits of the token after each, [B, T] -> [B, T, size], and the state after the last."""
         heard, after = self.embedding(tokens), []
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            heard, memory = layer(heard, None if state is None else state[number])
+            heard, memory = recurrent(layer, heard, None if state is None else state[number])
             after.append(memory)
             heard = self.dropout(norm(heard.transpose(1, 2)).transpose(1, 2))
         return self.out(heard), after

@@ -146,10 +146,7 @@ class Filling:
             self.reader.reorder(parents.to(self.reader.device))
             self._reorder_states(parents)
         else:
-            sampling = Sampling(0.0) if self.way.method == "greedy" else self.way.sampling
-            recent = self.recent[voice] if sampling.repetition != 1.0 else None
-            formed = shaped(chances, allowed, sampling, recent=recent)
-            symbols = formed.argmax(-1) if self.uniforms is None else draw(formed, self.uniforms.next())
+            symbols = self._drawn(voice, chances, allowed)
         told = taken(chances, symbols)
         inside = torch.from_numpy(step < self.lengths)[:, None]
         if parents is None:
@@ -159,6 +156,16 @@ class Filling:
         self.reader.write(voice, symbols.to(self.reader.device))
         self._advance(step, voice, symbols)
         self.history.append((parents, symbols, told))
+
+    def _drawn(self, voice: int, chances: Tensor, allowed: Tensor) -> Tensor:
+        """Return a symbol a row: drawn, or the likeliest; where all are given there is nothing to shape."""
+        uniforms = None if self.uniforms is None else self.uniforms.next()
+        if bool((allowed.sum(-1) == 1).all()):
+            return allowed.to(torch.uint8).argmax(-1)
+        sampling = Sampling(0.0) if self.way.method == "greedy" else self.way.sampling
+        recent = self.recent[voice] if sampling.repetition != 1.0 else None
+        formed = shaped(chances, allowed, sampling, recent=recent)
+        return formed.argmax(-1) if uniforms is None else draw(formed, uniforms)
 
     def _beam(self, scored: Tensor) -> tuple[Tensor, Tensor]:
         """Return which row each goes on from, and its symbol; the scores are those of the best."""

@@ -23,6 +23,11 @@ WIDEST = 24
 PLACE_SIZE = 16
 """Width of the code of each mark of a place."""
 PITCH_SIZE, AGE_SIZE = 32, 8
+FEW_ROWS = 32
+"""More rows than this are faster through the layer as it is."""
+
+Memory = tuple[Tensor, Tensor]
+"""What an LSTM layer remembers: [1, B, hidden] twice."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,18 @@ class LockedDropout(nn.Module):
         return values * functional.dropout(torch.ones_like(values[:, :1]), self.share)
 
 
+def recurrent(layer: nn.Module, heard: Tensor, state: Memory | None) -> tuple[Tensor, Memory]:
+    """Return what a recurrent layer makes of steps [B, T, features], and its memory after them.
+
+    A single step of a few rows goes the short way, which costs a fifth of the time there.
+    """
+    if state is None or heard.shape[1] > 1 or len(heard) > FEW_ROWS or layer.training:
+        found: tuple[Tensor, Memory] = layer(heard, state)
+        return found
+    hidden, cell = torch.lstm_cell(heard[:, 0], (state[0][0], state[1][0]), *layer.all_weights[0])
+    return hidden[:, None], (hidden[None], cell[None])
+
+
 class ChoraleNetwork(nn.Module):
     """Predicts every cell of a grid from the steps before it and the higher voices of its own step."""
 
@@ -125,7 +142,7 @@ class ChoraleNetwork(nn.Module):
         heard = self.inwards(self.locked(seen))
         after = []
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=False)):
-            new, memory = layer(self.locked(norm(heard)), None if state is None else state[number])
+            new, memory = recurrent(layer, self.locked(norm(heard)), None if state is None else state[number])
             heard = heard + new
             after.append(memory)
         start = self.remembered(self.locked(self.norms[-1](heard))) + self.glimpse(self.dropout(seen))

@@ -98,9 +98,12 @@ def test_what_a_grid_like_gives():
 @pytest.mark.parametrize(("grid", "words"), [
     (Grid.from_pitches([[60, 60]]), "2 voices, not 3.*voice_count=3.*voices=2"),
     (Grid.from_pitches([[60, 60, 60]], steps_per_beat=12), "12 steps a beat, not 4.*steps_per_beat=12"),
-    (Grid.from_pitches([[60, 60, 47]]), r"step 0, voice 2: B2 \(47\) is outside C3 \(48\) to C5 \(72\); "
+    (Grid.from_pitches([[60, 60, 47]]), r"^bar 1, beat 1, voice 3: B2 \(47\) is outside C3 \(48\) to C5 \(72\); "
                                        "transpose it, or train with lowest=47"),
     (Grid.from_pitches([[73, 60, 60]]), "train with highest=73"),
+    (Grid.from_pitches([[73, 60, 60]] * 21 + [[76, 60, 60]]), "^bar 2, beat 2.25, voice 1: E5 .*train with highest=76"),
+    (dataclasses.replace(Grid.from_pitches([[60, 60, 60]] * 6 + [[73, 60, 60]] * 4), pickup_steps=8),
+     "^bar 0, beat 2.5, voice 1"),
 ])
 def test_a_grid_that_does_not_fit_is_refused_with_the_way_out(grid, words):
     with pytest.raises(BadInput, match=words):

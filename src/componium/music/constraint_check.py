@@ -84,7 +84,8 @@ def violations(grid: Grid, constraints: Constraints) -> list[str]:
         try:
             found += [f"{rule}: {told}" for told in _broken(piece, rule)]
         except BadInput as error:
-            raise BadInput(f"{rule}: {error}") from error
+            name = f"{constraints.name}: " if constraints.name else ""
+            raise BadInput(f"{name}{rule}: {error}") from error
     return found
 
 

@@ -40,7 +40,10 @@ def compiled(constraints: Constraints, frame: Frame, *, lowest: int, highest: in
             not fit the piece.
     """
     problem = _Problem(constraints, frame, (lowest, highest), (fixed, possible, sounding))
-    found = problem.solve(constraints.rules)
+    try:
+        found = problem.solve(constraints.rules)
+    except BadInput as error:
+        raise BadInput(f"{constraints.name}: {error}" if constraints.name else str(error)) from error
     if found is None:
         raise BadInput(problem.conflict())
     return Automaton(frame, *found)
@@ -82,7 +85,7 @@ class _Problem:
         """Return the sentence that names the fewest rules that cannot be kept together."""
         least = _least(list(self.constraints.rules), lambda rules: self.solve(rules) is None)
         name = f"{self.constraints.name}: " if self.constraints.name else ""
-        besides = ("the given notes", "what the voices can sing", "the notes tied over")
+        besides = ("the given notes", "what the voices may sing (their ranges, and the key asked for)", "the notes tied over")
         beside = [text for place, text in enumerate(besides)
                   if self.arrays[place] is not None and self._keeps_without(place, least)]
         told = " and ".join([*map(str, least), *beside[:1]])

@@ -8,7 +8,9 @@ written anew at each step. Bars and fermatas are no symbols: `places` tells them
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -213,10 +215,19 @@ def check_grid(grid: Grid, voices: int, lowest: int, highest: int, steps_per_bea
     if grid.steps_per_beat != steps_per_beat:
         raise BadInput(f"the grid has {grid.steps_per_beat} steps a beat, not {steps_per_beat}: make it with "
                        f"steps_per_beat={steps_per_beat}, or train with steps_per_beat={grid.steps_per_beat}")
-    outside = (grid.pitches != SILENT) & ((grid.pitches < lowest) | (grid.pitches > highest))
-    if np.any(outside):
-        step, voice = np.argwhere(outside)[0]
-        raise BadInput(f"step {step}, voice {voice}: {out_of_range(int(grid.pitches[step, voice]), lowest, highest)}")
+    beyond = np.where(grid.pitches == SILENT, 0, np.maximum(lowest - grid.pitches, grid.pitches - highest))
+    if np.any(beyond > 0):
+        step, voice = np.unravel_index(beyond.argmax(), beyond.shape)  # the farthest: what fits it fits the others
+        raise BadInput(f"{_where(grid, int(step))}, voice {voice + 1}: "
+                       f"{out_of_range(int(grid.pitches[step, voice]), lowest, highest)}")
+
+
+def _where(grid: Grid, step: int) -> str:
+    """Return a step in words: ``"bar 3, beat 2.5"``; beats are quarter notes, bar 0 is the pickup."""
+    bar_steps = Fraction(4 * grid.steps_per_beat * grid.numerator, grid.denominator)
+    bar = math.floor((step - grid.pickup_steps) / bar_steps)
+    start = max(grid.pickup_steps + bar * bar_steps, Fraction(0))
+    return f"bar {bar + 1}, beat {float((step - start) / grid.steps_per_beat + 1):g}"
 
 
 def check_range(lowest: int, highest: int) -> None:

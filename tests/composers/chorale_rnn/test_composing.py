@@ -328,7 +328,7 @@ def test_a_melody_of_210_bars(grid_model: Any, line: Any, notes_of: Any):
 
 @pytest.mark.parametrize(("pitches", "more", "asked", "words"), [
     ((67, 69, 71), {"beats": 1 / 3}, {}, r"2 of 3 notes begin beside the grid of 4 steps .* first at beat 0\.33"),
-    ((90, 91), {}, {}, r"F#6 \(90\) is outside C2 \(36\) to A5 \(81\); transpose it, or train with highest=90"),
+    ((90, 91), {}, {}, r"G6 \(91\) is outside C2 \(36\) to A5 \(81\); transpose it, or train with highest=91"),
     ((), {}, {}, "the score has no notes"),
     ((67,), {}, {"given": "piano"}, "given=piano: name each voice once, of soprano, alto, tenor, bass, or write auto"),
     ((67,), {}, {"given": "alto,alto"}, "name each voice once"),

@@ -105,7 +105,8 @@ def _room_lines(needed_bytes: int, out: Path | None) -> list[str]:
     free_bytes = shutil.disk_usage(out).free
     if free_bytes >= needed_bytes:
         return []
-    return [f"warning: only {size(free_bytes)} of the disk are free; keep fewer steps (--keep), or choose another place"]
+    return [f"warning: only {size(free_bytes)} of the disk are free; keep fewer steps (--keep), or choose another "
+            "place"]
 
 
 def after_lines(summary: Summary, figures: Mapping[str, Any]) -> list[str]:

@@ -61,6 +61,15 @@ def test_it_says_what_was_composed(run, folder, filler, song):
     assert "bar 4 composed" in run("infill", filler, song, "--where", "4", "--seed", 1, "--out", "j.mid").stdout
 
 
+def test_bars_that_a_held_note_fills_have_nothing_new_and_it_is_said(run, folder, filler):
+    score = new_score()
+    score.tracks.append(Track("Drone"))
+    score.tracks[0].notes.append(Note(0.0, 8.0, 48, 80))
+    write_score(score, folder / "drone.mid")
+    told = run("infill", filler, "drone.mid", "--where", "2", "--seed", 1, "--out", "i.mid").stdout
+    assert "bar 2 composed (no notes: rests, or what is held into it from before), 1 note outside untouched" in told
+
+
 def test_a_seed_is_a_passage_and_what_made_it_makes_it_again(run, folder, filler, song):
     for name, seed in (("a.mid", 1), ("b.mid", 2)):
         assert run("infill", filler, song, "--where", "2", "--seed", seed, "--out", name).exit_code == 0

@@ -560,6 +560,7 @@ def data_of(html):
     (["--model", "grammar", "--out", "q.html", "colour=3"], "colour"),
     (["--model", "grammar", "--out", "q.html", "--on", "nowhere"], "nowhere"),
     (["--model", "grammar", "--out", "q.html", "--json", "a.json"], "--answers"),
+    (["my model", "--out", "q.html"], "--model 'my model' --out quiz.html"),
     (["--answers"], "whose answers"), (["--answers", "none.json"], "none.json"),
 ])
 def test_what_cannot_be_done_is_told_before_the_work(run, folder, words, told, player):

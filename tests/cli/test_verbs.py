@@ -259,6 +259,16 @@ def test_info_tells_of_a_model_before_and_after_training(run, model):
     assert "works as it is" in run("info", "soundfont").stdout
 
 
+def test_a_model_that_comes_trained_is_told_with_its_figures(run):
+    pytest.importorskip("torch", reason="chorale-rnn needs the extra neural")
+    told = run("info", "chorale-rnn").stdout
+    assert "comes trained" in told and "has to be trained" not in told and "(--where --seed --temperature)" in told
+    assert "Figures of the chorale-rnn that comes trained" in told and "nats per token" in told
+    assert "Rights of what it learned from" in told and "--recipe NAME" in told
+    listed = {line.split()[0]: line for line in run("models").stdout.splitlines() if line.strip()}
+    assert "yes, comes trained" in listed["chorale-rnn"] and "train it first" in listed["markov"]
+
+
 def test_the_table_of_a_model_can_be_written_and_given_back(run, folder, model):
     assert run("info", model, "--table", "t.csv").exit_code == 0
     assert len((folder / "t.csv").read_text().splitlines()) > 10

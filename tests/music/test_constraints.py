@@ -290,5 +290,7 @@ def test_rules_move_with_the_music(rule: str, semitones: int) -> None:
 def test_a_place_that_the_piece_has_not_is_told() -> None:
     with pytest.raises(BadInput, match=r"line 1 .*no bar 3"):
         violations(piece(LINE), Constraints.parse("bar 3: silent"))
+    with pytest.raises(BadInput, match=r"^notes\.txt: line 1 "):
+        violations(piece(LINE), Constraints.parse("bar 3: silent", "notes.txt"))
     with pytest.raises(BadInput, match="no tenor among 1 voices"):
         violations(piece(LINE), Constraints.parse("tenor: silent"))

@@ -349,7 +349,7 @@ def test_a_contradiction_with_the_given_notes_says_so() -> None:
 def test_a_rule_that_the_piece_has_no_place_for_is_told(text: str, told: str) -> None:
     with pytest.raises(BadInput, match=told):
         check(text)
-    with pytest.raises(BadInput, match="^notes.txt: line 1 "):
+    with pytest.raises(BadInput, match=r"^notes\.txt: line 1 "):
         compiled(Constraints.parse(text, "notes.txt"), FOUR, lowest=LOWEST, highest=HIGHEST)
 
 

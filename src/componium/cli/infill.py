@@ -166,8 +166,9 @@ def counts_told(ready: Ready, piece: Any) -> str:
         kept += sum(note_counts(new, () if same else ready.places).values())
     words = ready.arguments["where"]
     many = any(letter in words for letter in "-,")
-    return (f"bar{'s' if many else ''} {words} composed ({counted(piece.note_num() - kept, 'note')}), "
-            f"{counted(kept, 'note')} outside untouched")
+    new = piece.note_num() - kept
+    told = counted(new, "note") if new else "no notes: rests, or what is held into it from before"
+    return f"bar{'s' if many else ''} {words} composed ({told}), {counted(kept, 'note')} outside untouched"
 
 
 def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: Path, *, force: bool) -> None:

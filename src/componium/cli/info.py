@@ -14,7 +14,7 @@ from componium.cli.train import shown
 from componium.music.errors import BadInput
 
 app = new_app()
-FLAGGED = ("bars", "seed", "temperature", "prompt", "count")
+FLAGGED = ("bars", "where", "seed", "temperature", "prompt", "count")
 
 
 @app.command(epilog="""\b
@@ -39,7 +39,8 @@ def info(
         return
     told = describe(subject)
     say(told.text)
-    say(f"\n{ready(told)}")
+    comes = shipped_as(model, told)
+    say(f"\n{ready(told, comes_trained=comes is not told)}")
     config = None if isinstance(subject, type) else subject.config
     settings_table(told.settings, config, training=told.needs_training)
     if "loss" in told.abilities and config is None:
@@ -50,15 +51,16 @@ def info(
         table(["control", "unit", "from", "to", "default", "meaning"],
               [[c.name, c.unit, f"{c.minimum:g}", f"{c.maximum:g}", f"{c.default:g}", c.help] for c in told.controls],
               title="\nControls")
-    facts_table("Learned from", {key: value for key, value in told.provenance.items()
-                                 if key not in ("licence", "licences", "sources")})
-    if told.provenance:
+    who = "" if comes is told else f" of the {told.name} that comes trained"
+    facts_table(f"Learned from{f' (the {told.name} that comes trained)' if who else ''}", {
+        key: value for key, value in comes.provenance.items() if key not in ("licence", "licences", "sources")})
+    if comes.provenance:
         from componium.checkpoint import rights
 
         say("\nRights of what it learned from")
-        for line in rights(told.provenance):
+        for line in rights(comes.provenance):
             say(f"  {line}")
-    facts_table("Figures", told.figures)
+    facts_table(f"Figures{who}", comes.figures)
 
 
 def subject_of(model: str) -> Any:
@@ -70,10 +72,23 @@ def subject_of(model: str) -> Any:
     return registry.load(model)
 
 
-def ready(told: Any) -> str:
+def shipped_as(model: str, told: Any) -> Any:
+    """Return the description of the trained model that a registry name stands for; ``told`` where none is shipped."""
+    from componium import registry
+    from componium.interface import describe
+
+    if told.provenance or not told.needs_training or model not in registry.shipped():
+        return told
+    return describe(registry.load(f"shipped:{model}"))
+
+
+def ready(told: Any, *, comes_trained: bool = False) -> str:
     """Say in one line whether the model works as it is."""
     if not told.needs_training:
         return f"{told.name} works as it is."
+    if comes_trained:
+        return (f"{told.name} comes trained and works as it is. To learn from your own music: componium train "
+                f"{told.name} MY_MIDI_FOLDER --out my.{told.name}")
     if told.provenance:
         return f"{told.name}, trained."
     return f"{told.name} has to be trained: componium train {told.name} MY_MIDI_FOLDER --out my.{told.name}"

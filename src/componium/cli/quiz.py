@@ -96,7 +96,8 @@ def check(asked: Asked, out: Path | None, json: Path | None, *, force: bool) -> 
     from componium.cli.quizzing.pairs import read_kinds
 
     if not asked.model:
-        raise BadInput("which model should be asked about? componium quiz --model MODEL --out quiz.html")
+        name = next((quoted(word) for word in asked.words if "=" not in word), "MODEL")
+        raise BadInput(f"which model should be asked about? componium quiz --model {name} --out quiz.html")
     if out is None:
         raise BadInput(f"which page should be written? componium quiz --model {quoted(asked.model)} --out quiz.html")
     if out.suffix.lower() not in (".html", ".htm"):

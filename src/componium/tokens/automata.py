@@ -85,7 +85,8 @@ class _Problem:
         """Return the sentence that names the fewest rules that cannot be kept together."""
         least = _least(list(self.constraints.rules), lambda rules: self.solve(rules) is None)
         name = f"{self.constraints.name}: " if self.constraints.name else ""
-        besides = ("the given notes", "what the voices may sing (their ranges, and the key asked for)", "the notes tied over")
+        besides = ("the given notes", "what the voices may sing (their ranges, and the key asked for)",
+                   "the notes tied over")
         beside = [text for place, text in enumerate(besides)
                   if self.arrays[place] is not None and self._keeps_without(place, least)]
         told = " and ".join([*map(str, least), *beside[:1]])

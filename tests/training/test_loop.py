@@ -79,6 +79,24 @@ def test_it_learns_and_tells(toy, chorales):
     assert all(p.requires_grad and p.grad is None for p in toy.network.parameters())
 
 
+def test_every_update_learns_from_its_own_batch(toys, cache, chorales):
+    from componium.training.batches import Batches
+    from componium.training.preparing import prepared_of
+
+    class Listening(toys.Toy):
+        def loss(self, batch, **where):
+            heard.append(batch["notes"].numpy().copy())
+            return super().loss(batch, **where)
+
+    heard = []
+    model = learned(Listening(), chorales, 6, settings={"held_out": 0.0}, seed=7)
+    prepared = prepared_of(model, chorales)
+    batches = Batches(model, prepared.arrays, prepared.names, batch=4, seed=7)
+    for number, notes in enumerate(heard[-6:]):
+        assert np.array_equal(notes, batches.parts(number)[0]["notes"])
+    assert len({notes.tobytes() for notes in heard[-6:]}) == 6
+
+
 def test_what_is_written_of_the_data(toy, chorales):
     learned(toy, chorales, 5)
     told = toy.provenance

@@ -8,7 +8,6 @@ composes is moved to the key that was asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,6 @@ from torch import Tensor, nn
 
 from componium.composers.chorale_rnn.network import recurrent
 from componium.interface import Arrays
-from componium.music.constraint_rules import Cadence, Contains, Kind, Melody, Pitches, Range, Struck
-from componium.music.constraints import Constraints
 from componium.music.errors import BadInput
 from componium.music.grid import REST, Grid
 from componium.music.keys import Key, pitch_name
@@ -82,33 +79,6 @@ def transposed(grid: Grid, semitones: int) -> Grid:
     pitches = np.where(grid.pitches == REST, REST, grid.pitches + semitones)
     return Grid(pitches.astype(np.int16), grid.held, grid.steps_per_beat, grid.numerator, grid.denominator,
                 grid.pickup_steps, None, grid.fermatas, grid.ties_known)
-
-
-def moved_rules(rules: Constraints, semitones: int) -> Constraints:
-    """Return rules that ask of music moved by semitones what these ask of it where it was; their text stays."""
-    if not semitones:
-        return rules
-    return replace(rules, rules=tuple(replace(rule, kind=_moved(rule.kind, semitones)) for rule in rules.rules))
-
-
-def _moved(kind: Kind, semitones: int) -> Kind:
-    def note(told: tuple[int, bool]) -> tuple[int, bool]:
-        return (told[0] + semitones if told[1] else (told[0] + semitones) % 12, told[1])
-
-    if isinstance(kind, Pitches):
-        bass = None if kind.bass is None else (kind.bass + semitones) % 12
-        return Pitches(frozenset((pitch_class + semitones) % 12 for pitch_class in kind.classes), bass)
-    if isinstance(kind, Range):
-        return Range(kind.lowest + semitones, kind.highest + semitones)
-    if isinstance(kind, Melody):
-        return Melody(tuple(pitch + semitones for pitch in kind.pitches))
-    if isinstance(kind, Contains):
-        return Contains(tuple(note(each) for each in kind.notes))
-    if isinstance(kind, Struck):
-        return Struck(note(kind.note))
-    if isinstance(kind, Cadence):
-        return replace(kind, key=Key.of(kind.key.tonic_pitch_class + semitones, kind.key.mode))
-    return kind
 
 
 def example_of(prepared: Mapping[str, npt.NDArray[Any]], rng: np.random.Generator | None, length: int) -> Arrays:

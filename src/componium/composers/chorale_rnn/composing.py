@@ -100,8 +100,8 @@ def automaton_of(model: ChoraleRNN, sheet: Sheet, rules: Constraints) -> Automat
     frame = Frame(len(sheet), model.config.voices, grid.steps_per_beat, grid.numerator, grid.denominator,
                   grid.pickup_steps)
     possible = sheets.with_rests_of(sheet.possible, rules, frame)
-    return compiled(bachbot.moved_rules(rules, sheet.moved), frame, lowest=model.config.lowest,
-                    highest=model.config.highest, fixed=sheet.fixed, possible=possible)
+    return compiled(rules.transposed(sheet.moved), frame, lowest=model.config.lowest, highest=model.config.highest,
+                    fixed=sheet.fixed, possible=possible)
 
 
 def marks_of(model: ChoraleRNN, grid: Grid) -> Ints:

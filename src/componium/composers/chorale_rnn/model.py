@@ -13,15 +13,16 @@ Learns from: pieces in as many voices as voices= says; two hundred chorales make
 are learned in all keys that their ranges allow. Bars, fermatas and the end are told where they are known.
 
 Good and bad at: voice leading, cadences at fermatas and typical dissonances come from the data, as does the habit of
-modulating. It plans no form: phrases come from the fermatas that are asked for. Quotes little. A melody far
-from the style it learned is harmonised, but not well.
+modulating. It plans no form: phrases come from the fermatas that are asked for. Sevenths and leading notes resolve less
+often than in its models. A melody far from the style it learned is harmonised, but not well.
 
 Trains and generates: by gradient (componium.training), a thousand small steps. Composing keeps a state, so that
 a note costs the same wherever it stands. Harmonising runs several versions side by side, lets those go on that foresee
 your notes best, and takes the likeliest.
 
-Size and speed: 1.3 million weights; on two cores 1,000 steps take about eight minutes, eight bars a quarter of a second
-alone and some hundred pieces a few seconds together.
+Size and speed: 0.56 million weights at the defaults, 1.8 million as shipped (11 minutes of training on two cores). At
+the defaults, on one core, an update of 16 examples takes 0.09 s, eight bars a third of a second, a hundred pieces of
+eight bars together 0.7 s.
 """
 
 from __future__ import annotations

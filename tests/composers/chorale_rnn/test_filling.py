@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 
 from componium.composers.chorale_rnn import composing, sheets  # noqa: E402
 from componium.composers.chorale_rnn.composing import Wish  # noqa: E402
-from componium.composers.chorale_rnn.filling import Filled  # noqa: E402
+from componium.composers.chorale_rnn.filling import Filled, Filling  # noqa: E402
 from componium.tokens.grid import HOLD, REST  # noqa: E402
 
 TUNE = (67, 69, 71, 72, 74, 72, 71, 69, 67, 67, 66, 67, 69, 71, 69, 67)
@@ -67,6 +67,23 @@ def test_the_same_holds_without_ties(untied_model: Any, tune: Score):
     judged = -untied_model.log_likelihood(grid).nats.reshape(grid.pitches.shape)
     assert np.allclose(done.log_probabilities, judged, atol=5e-5)
     assert done.log_probabilities.min() > -100
+
+
+def test_versions_bring_their_score_and_their_past_with_them(drawn: Any, chorales: list[Item],
+                                                             monkeypatch: pytest.MonkeyPatch):
+    ended: list[Filling] = []
+    chosen = Filling._chosen
+    monkeypatch.setattr(Filling, "_chosen", lambda self: (ended.append(self), chosen(self))[1])
+    for wish in ({"candidates": 12}, {"method": "beam", "candidates": 6}):
+        sheet = sheet_of(drawn, chorales[0].content)
+        _, done = filled(drawn, sheet, parallels=True, repetition=1.5, **wish)
+        score = ended[-1].score[0]
+        assert float(score.max()) == pytest.approx(total(done), abs=1e-6)
+        for voice in range(4):
+            struck = [symbol for symbol in done.symbols[:, voice].tolist() if symbol > REST][-4:]
+            assert ended[-1].recent[voice, int(score.argmax())].tolist()[-len(struck):] == struck
+    resampled = [entry for entry in ended[0].history if not len(entry[1])]
+    assert resampled, "versions took the place of others"
 
 
 def test_a_beam_finds_what_is_likelier_than_greed_does(drawn: Any, grid_model: Any, chorales: list[Item]):

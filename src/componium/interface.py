@@ -180,6 +180,18 @@ class Infills(Protocol):
         ...
 
 
+@runtime_checkable
+class Responds(Protocol):
+    """Answers a phrase, as in a duet."""
+
+    def respond(self, phrase: Score, *, seed: int = 0, temperature: float = 1.0,
+                progress: Progress = silent) -> Score:
+        """Return an answer to a phrase: new music alone, which begins at beat 0, at the tempo and in the meter of the
+        phrase.
+        """
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
 class TokenLikelihood:
     """How surprised a model was, token by token.
@@ -250,6 +262,7 @@ ABILITIES: dict[str, tuple[str, type]] = {
     "continue_": ("goes on where a score stops", Continues),
     "harmonize": ("adds the missing voices", Harmonizes),
     "infill": ("composes a passage anew", Infills),
+    "respond": ("answers a phrase", Responds),
     "log_likelihood": ("judges how likely music is", Judges),
     "play": ("turns a score into sound", Plays),
     "encode": ("turns sound into a latent trajectory and back", Codes),

@@ -19,7 +19,7 @@ from componium.interface import ABILITIES, abilities, describe, settings_of
 from componium.music.audio import Audio, silence
 from componium.music.errors import BadInput, Cancelled, ComponiumError
 from componium.music.item import Item
-from componium.music.score import Score, bars, length_beats, tempo_bpm
+from componium.music.score import Score, bar_beats, bars, length_beats, meter, tempo_bpm
 from componium.training.observing import Observer
 
 HEADINGS = ("Idea", "Paper", "Learns from", "Good and bad at", "Trains and generates", "Size and speed")
@@ -178,7 +178,7 @@ def test_untrained_says_that_it_has_to_be_trained(fresh: Any, cls: Any, chorales
     calls = {"generate": lambda: fresh.generate(bars=1), "play": lambda: fresh.play(piece),
              "continue_": lambda: fresh.continue_(piece, bars=1),
              "harmonize": lambda: fresh.harmonize(melody_of(piece)), "infill": lambda: fresh.infill(piece, where="2"),
-             "log_likelihood": lambda: fresh.log_likelihood(piece)}
+             "respond": lambda: fresh.respond(melody_of(piece)), "log_likelihood": lambda: fresh.log_likelihood(piece)}
     for key in set(calls) & set(abilities(cls)):
         with pytest.raises(BadInput, match="trained"):
             calls[key]()
@@ -554,6 +554,31 @@ def test_odd_score_is_filled_or_gives_an_error(model: Any, odd_score: Score) -> 
     assert content_of(odd_score) == before
 
 
+@pytest.mark.needs("respond")
+def test_a_reply_is_new_music_at_the_tempo_and_in_the_meter_of_the_phrase(
+        model: Any, cls: Any, chorales: list[Item]) -> None:
+    phrase = melody_of(first_beats(chorales[1].content, 16.0))
+    before = content_of(phrase)
+    reply = model.respond(phrase, seed=1)
+    check_score(reply)
+    assert content_of(phrase) == before
+    assert (tempo_bpm(reply), meter(reply)) == (tempo_bpm(phrase), meter(phrase))
+    assert sounding(reply) != sounding(phrase) and sounding(reply)[0][0] < bar_beats(*meter(phrase))
+    assert content_of(model.respond(phrase, seed=1)) == content_of(reply)
+    others = {repr(content_of(model.respond(phrase, seed=seed))) for seed in (1, 2, 3)}
+    assert cls.deterministic or len(others) > 1
+
+
+@pytest.mark.needs("respond")
+def test_odd_phrase_is_answered_or_gives_an_error(model: Any, odd_score: Score) -> None:
+    before = content_of(odd_score)
+    try:
+        check_bars(model.respond(odd_score, seed=1))
+    except ComponiumError as error:
+        assert len(str(error)) > 15
+    assert content_of(odd_score) == before
+
+
 # judging
 
 
@@ -633,6 +658,7 @@ def work_of(model: Any, chorales: list[Item]) -> dict[str, Any]:
              "continue_": lambda **told: model.continue_(score, bars=2, seed=1, **told),
              "harmonize": lambda **told: model.harmonize(melody_of(score), seed=1, **told),
              "infill": lambda **told: model.infill(score, where="2", seed=1, **told),
+             "respond": lambda **told: model.respond(melody_of(score), seed=1, **told),
              "play": lambda **told: model.play(score, **told)}
     return {key: call for key, call in calls.items()
             if hasattr(model, key) and "progress" in parameters(getattr(type(model), key))}

@@ -46,6 +46,8 @@ VERBS: dict[str, Verb] = {
                       "componium harmonize chorale-rnn melody.mid --seed 1 --out h.mid"),
     "infill": Verb("infill", "Compose some bars of a piece anew.",
                    "componium infill chorale-rnn a.mid --where 3-4 --out b.mid"),
+    "respond": Verb("respond", "Answer a phrase with a new one.",
+                    "componium respond melody-rnn call.mid --seed 1 --out reply.mid"),
     "perform": Verb("perform", "Turn a score into sound.",
                     "componium perform a.mid --with soundfont --out a.wav"),
     "picture": Verb("picture", "Draw a score on staves or as a piano roll, or a sound.",

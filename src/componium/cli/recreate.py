@@ -199,6 +199,16 @@ def infilled(found: Found) -> None:
     write_piece(piece, found.out, found.origin.title, found.origin)
 
 
+def responded(found: Found) -> None:
+    """Make again what ``componium respond`` wrote."""
+    from componium.cli.respond import Asked, make, prepare
+
+    ready = prepare(Asked(found.model, found.words, found.file("score"), found.origin.seed or 0, temperature(found),
+                          found.setting("with_call", bool, False)))
+    piece, _ = make(ready, found.progress)
+    write_piece(piece, found.out, found.origin.title, found.origin)
+
+
 def temperature(found: Found) -> float | None:
     """Return the temperature of a composition; none = the model's own."""
     return found.setting("temperature", int | float) if "temperature" in found.origin.settings else None
@@ -265,7 +275,7 @@ def exported(found: Found) -> None:
 
 WAYS_AGAIN: dict[str, Callable[[Found], None]] = {
     "generate": generated, "continue": continued, "harmonize": harmonised, "infill": infilled,
-    "perform": performed, "picture": drawn, "corpus export": exported}
+    "respond": responded, "perform": performed, "picture": drawn, "corpus export": exported}
 """Verb -> what makes one of its files again."""
 
 

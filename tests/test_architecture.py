@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "music": set(),
     "dsp": {"music"},
     "tokens": {"music"},
-    "nn": {"dsp", "music.errors"},
+    "nn": {"dsp", "tokens", "music.errors"},
     "interface": {"music"},
     "checkpoint": {"music", "interface", "registry"},
     "registry": {"music.errors", "checkpoint"},

@@ -17,9 +17,10 @@ from componium.music.score import Score, length_beats
 
 torch = pytest.importorskip("torch")
 
-from componium.composers.chorale_rnn import composing, sheets  # noqa: E402
+from componium.composers.chorale_rnn import composing  # noqa: E402
 from componium.composers.chorale_rnn.composing import Wish  # noqa: E402
-from componium.composers.chorale_rnn.filling import Filled, Filling  # noqa: E402
+from componium.nn.filling import Filled, Filling  # noqa: E402
+from componium.tokens import sheets  # noqa: E402
 from componium.tokens.grid import HOLD, REST  # noqa: E402
 
 TUNE = (67, 69, 71, 72, 74, 72, 71, 69, 67, 67, 66, 67, 69, 71, 69, 67)
@@ -34,7 +35,7 @@ def drawn(network: Any, chorales: list[Item]) -> Any:
 def sheet_of(model: Any, score: Score, given: tuple[int, ...] = (0,), steps: int = 40) -> sheets.Sheet:
     grid, _ = composing.heard(model, score)
     grid = replace(grid, pitches=grid.pitches[:steps], held=grid.held[:steps], fermatas=())
-    return sheets.sheet_beside(grid, given, model.tokens, model.learned, rests=False)
+    return sheets.sheet_beside(grid, given, model.tokens, model.learned.ranges, rests=False)
 
 
 def filled(model: Any, sheet: sheets.Sheet, seed: int = 1, **wish: Any) -> tuple[Grid, Filled]:
@@ -102,7 +103,7 @@ def test_a_beam_finds_what_is_likelier_than_greed_does(drawn: Any, grid_model: A
 def test_a_wide_enough_beam_finds_the_best_of_all(network: Any, melodies: list[Item]):
     model = network(melodies, voices=1)
     grid = Grid(np.full((3, 1), 60, np.int16), np.zeros((3, 1), bool))
-    sheet = sheets.sheet_beside(grid, [], model.tokens, model.learned, rests=True)
+    sheet = sheets.sheet_beside(grid, [], model.tokens, model.learned.ranges, rests=True)
     low, high = model.learned.ranges[0] - 34
     found, done = filled(model, sheet, method="beam", candidates=512, rests=True, parallels=True)
     best, choices = -math.inf, [REST, *range(low, high + 1)]

@@ -16,7 +16,8 @@ from componium.music.where import changes_outside, passages
 
 pytest.importorskip("torch")
 
-from componium.composers.chorale_rnn import composing, sheets
+from componium.composers.chorale_rnn import composing
+from componium.tokens import sheets
 from componium.tokens.grid import HOLD
 
 FEW = {"seed": 1, "candidates": 4}
@@ -70,7 +71,7 @@ def test_a_new_passage_begins_with_new_notes(grid_model: Any, chorales: list[Ite
     """It cannot go on with notes that end before it: they are not its own."""
     score = chorales[0].content
     grid, _ = composing.heard(grid_model, score)
-    sheet = sheets.sheet_around(grid, passages(score, "3"), grid_model.tokens, grid_model.learned, rests=False)
+    sheet = sheets.sheet_around(grid, passages(score, "3"), grid_model.tokens, grid_model.learned.ranges, rests=False)
     assert not sheet.possible[32, :, HOLD].any() and sheet.possible[33, :, HOLD].all()
     wild = composing.fill_sheets(grid_model, [sheet], [1], composing.Wish(temperature=50.0, top_p=1.0), silent)[0][0]
     assert not wild.held[32].any()
@@ -79,7 +80,7 @@ def test_a_new_passage_begins_with_new_notes(grid_model: Any, chorales: list[Ite
 def test_only_what_has_to_be_read_is_read_and_the_end_stays_far(grid_model: Any, chorales: list[Item]):
     score = chorales[0].content
     grid, _ = composing.heard(grid_model, score)
-    sheet = sheets.sheet_around(grid, passages(score, "2"), grid_model.tokens, grid_model.learned, rests=False)
+    sheet = sheets.sheet_around(grid, passages(score, "2"), grid_model.tokens, grid_model.learned.ranges, rests=False)
     assert sheet.until == 32 + 4 * sheets.AFTER_BEATS < len(sheet) == 128
     marks = composing.marks_of(grid_model, sheet.grid)
     assert (marks[:sheet.until, 4] >= 16).all() and marks[-1, 4] == 0

@@ -16,9 +16,9 @@ from componium.music.score import Score
 
 torch = pytest.importorskip("torch")
 
-from componium.composers.chorale_rnn.filling import Task, Way, fill  # noqa: E402
 from componium.composers.chorale_rnn.leading import parallels  # noqa: E402
 from componium.music.constraints import Constraints, Frame  # noqa: E402
+from componium.nn.filling import Filling, Task, Way  # noqa: E402
 from componium.tokens.automata import compiled  # noqa: E402
 from componium.tokens.grid import FIRST_PITCH, HOLD, GridTokens  # noqa: E402
 
@@ -118,15 +118,15 @@ def test_versions_that_meet_what_follows_without_parallels_are_preferred(method:
     possible[0, 1, tokens.symbol_of(60)] = True
     automaton = compiled(Constraints(), Frame(2, 2), lowest=36, highest=81, fixed=fixed, possible=possible)
     known = np.array([[-1, -1], [69 - 36, 62 - 36]])
-    tasks = [Task(automaton, np.zeros((2, 5), np.int64), np.zeros(2, bool), seed, known) for seed in range(20)]
+    tasks = [Task(automaton, seed, known) for seed in range(20)]
 
-    def beginnings(parallels: bool) -> list[int]:
-        way = Way(method, 8, parallels)
-        done = fill(tasks, lambda marks, _: Undecided(len(marks), 2, tokens.size), 2, way, silent)
+    def beginnings(leading: Any) -> list[int]:
+        way = Way(method, 8, leading)
+        done = Filling(tasks, Undecided(len(tasks) * way.versions, 2, tokens.size), 2, way).run(silent)
         return [tokens.pitch_of(int(piece.symbols[0, 0])) for piece in done]
 
-    assert set(beginnings(parallels=False)) == {69}
-    assert 67 in beginnings(parallels=True)
+    assert set(beginnings(parallels)) == {69}
+    assert 67 in beginnings(None)
 
 
 def test_given_voices_may_have_them(wild: Any, tune: Score):

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from componium.composers.chorale_rnn import bachbot, scores, sheets, views
-from componium.composers.chorale_rnn.filling import Filled, Task, Way, fill
+from componium.composers.chorale_rnn import bachbot, form, scores, views
+from componium.composers.chorale_rnn.leading import parallels
 from componium.composers.chorale_rnn.network import ChoraleNetwork
-from componium.composers.chorale_rnn.reading import BachBotReader, GridReader, Reader
-from componium.composers.chorale_rnn.sheets import Sheet
+from componium.composers.chorale_rnn.reading import BachBotReader, GridReader
 from componium.composers.chorale_rnn.views import Ints
 from componium.interface import Progress
 from componium.music.constraints import Constraints, Frame
@@ -24,9 +23,12 @@ from componium.music.score import VOICE_NAMES, Score, Track, concatenate, key_si
 from componium.music.theory import key_of
 from componium.music.voices import note_arrays, set_notes
 from componium.music.where import filled, passages
+from componium.nn.filling import Filled, Filling, Reader, Task, Way
 from componium.nn.samplers import Sampling
+from componium.tokens import sheets
 from componium.tokens.automata import Automaton, compiled
 from componium.tokens.grid import GridTokens
+from componium.tokens.sheets import Sheet
 
 if TYPE_CHECKING:
     from componium.composers.chorale_rnn.model import ChoraleRNN
@@ -59,7 +61,8 @@ class Wish:
     def way(self, model: ChoraleRNN) -> Way:
         """Return how to fill; raises `BadInput` for values out of range."""
         sampling = Sampling(self.temperature, self.top_k, self.top_p, self.typical_p, self.repetition)
-        return Way(self.method, self.candidates, self.parallels, sampling, model.config.steps_per_beat)
+        return Way(self.method, self.candidates, None if self.parallels else parallels, sampling,
+                   model.config.steps_per_beat)
 
     def rules(self) -> Constraints:
         """Return the rules of the constraint file."""
@@ -76,15 +79,24 @@ def fill_sheets(model: ChoraleRNN, asked: Sequence[Sheet], seeds: Sequence[int],
     if min(seeds, default=0) < 0:
         raise BadInput(f"seed={min(seeds)}: a seed is 0 or more")
     rules, way = wish.rules(), wish.way(model)
-    ready: dict[int, Task] = {}
+    ready: dict[int, tuple[Task, Ints, np.ndarray]] = {}
     for sheet in asked:
         if id(sheet) not in ready:
             steps = slice(sheet.until)
-            ready[id(sheet)] = Task(automaton_of(model, sheet, rules), marks_of(model, sheet.grid)[steps],
-                                    _marked(sheet.grid)[steps], 0, known_of(model, sheet)[steps])
-    tasks = [replace(ready[id(sheet)], seed=seed) for sheet, seed in zip(asked, seeds, strict=True)]
-    done = fill(tasks, lambda places, held: reader_of(model, places, held), model.config.voices, way, progress)
+            task = Task(automaton_of(model, sheet, rules), 0, known_of(model, sheet)[steps])
+            ready[id(sheet)] = task, marks_of(model, sheet.grid)[steps], _marked(sheet.grid)[steps]
+    tasks = [replace(ready[id(sheet)][0], seed=seed) for sheet, seed in zip(asked, seeds, strict=True)]
+    longest = max(sheet.until for sheet in asked)
+    marks = np.stack([_long(ready[id(sheet)][1], longest, mode="edge") for sheet in asked])
+    fermatas = np.stack([_long(ready[id(sheet)][2], longest) for sheet in asked])
+    reader = reader_of(model, np.repeat(marks, way.versions, 0), np.repeat(fermatas, way.versions, 0))
+    done = Filling(tasks, reader, model.config.voices, way).run(progress)
     return [(decoded(model, sheet, each), each) for sheet, each in zip(asked, done, strict=True)]
+
+
+def _long(values: np.ndarray, steps: int, mode: Any = "constant") -> np.ndarray:
+    """Return marks [T, ...] that go on to ``steps``."""
+    return np.pad(values, [(0, steps - len(values)), *[(0, 0)] * (values.ndim - 1)], mode=mode)
 
 
 def decoded(model: ChoraleRNN, sheet: Sheet, done: Filled) -> Grid:
@@ -146,12 +158,12 @@ def new_pieces(model: ChoraleRNN, seeds: Sequence[int], wish: Wish, progress: Pr
         raise BadInput(f"tempo_bpm={tempo}: the tempo has to be between 5 and 500 quarter notes a minute")
     wanted = None if key is None else parse_key(key)
     asked_meter = model.learned.meter if meter is None else parse_meter(meter)
-    sheet = sheets.empty_sheet(model.tokens, model.learned, bars=bars, meter=asked_meter, rests=wish.rests)
-    sheet = sheets.with_fermatas(sheet, model.learned, phrase_bars=phrase_bars)
+    sheet = sheets.empty_sheet(model.tokens, model.learned.ranges, bars=bars, meter=asked_meter, rests=wish.rests)
+    sheet = form.with_fermatas(sheet, model.learned, phrase_bars=phrase_bars)
     normalised = model.config.encoding == "bachbot"
     if wanted is not None:
         home = Key.parse("A minor" if wanted.is_minor else "C major") if normalised else wanted
-        sheet = sheets.in_key(sheet, home, model.tokens)
+        sheet = form.in_key(sheet, home, model.tokens)
         sheet = replace(sheet, moved=bachbot.semitones_to_c(wanted) if normalised else 0)
     composed = fill_sheets(model, [sheet] * len(seeds), seeds, wish, progress)
     pieces = []
@@ -190,9 +202,9 @@ def continued(model: ChoraleRNN, score: Score, seed: int, wish: Wish, progress: 
         raise BadInput(f"the prompt is {len(grid) / length:.1f} bars long and the whole piece is to have {total_bars} "
                        "bars; ask for more bars")
     start = len(grid)
-    sheet = sheets.sheet_after(grid, model.tokens, model.learned, steps=steps, rests=wish.rests)
+    sheet = sheets.sheet_after(grid, model.tokens, model.learned.ranges, steps=steps, rests=wish.rests)
     sheet = replace(sheet, moved=shift)
-    sheet = sheets.with_fermatas(sheet, model.learned, phrase_bars=phrase_bars, from_step=start)
+    sheet = form.with_fermatas(sheet, model.learned, phrase_bars=phrase_bars, from_step=start)
     (done, _), = fill_sheets(model, [sheet], [seed], wish, progress)
     new = replace(done, pitches=done.pitches[start:], held=done.held[start:], pickup_steps=0, key=None,
                   fermatas=tuple(step - start for step in done.fermatas if step >= start))
@@ -230,7 +242,7 @@ def harmonized(model: ChoraleRNN, given_scores: Sequence[Score], given: str, see
         voices = voices or [v for v in range(model.config.voices) if (grid.pitches[:, v] != REST).any()]
         if len(voices) == model.config.voices:
             raise BadInput("all voices are there already: leave out those that are to be composed")
-        sheet = sheets.sheet_beside(grid, voices, model.tokens, model.learned, rests=wish.rests)
+        sheet = sheets.sheet_beside(grid, voices, model.tokens, model.learned.ranges, rests=wish.rests)
         asked.append(replace(sheet, moved=shift))
         told.append((score, voices, shift))
     composed = fill_sheets(model, asked, seeds, wish, progress)
@@ -277,7 +289,7 @@ def infilled(model: ChoraleRNN, score: Score, where: str, seed: int, wish: Wish,
     """Return a score with new music in some bars."""
     places = passages(score, where)
     grid, shift = heard(model, score)
-    sheet = sheets.sheet_around(grid, places, model.tokens, model.learned, rests=wish.rests,
+    sheet = sheets.sheet_around(grid, places, model.tokens, model.learned.ranges, rests=wish.rests,
                                 may_end=wish.constraints is not None)
     sheet = replace(sheet, moved=shift)
     (done, _), = fill_sheets(model, [sheet], [seed], wish, progress)

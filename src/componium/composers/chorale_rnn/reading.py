@@ -155,6 +155,3 @@ class BachBotReader:
         kept = only[None, :, None]
         self.state = [(torch.where(kept, h, old_h), torch.where(kept, c, old_c))
                       for (h, c), (old_h, old_c) in zip(state, self.state, strict=True)]
-
-
-Reader = GridReader | BachBotReader

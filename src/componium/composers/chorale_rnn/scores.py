@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from componium.composers.chorale_rnn.sheets import bar_steps
 from componium.music.errors import BadInput
 from componium.music.grid import REST as SILENT_CELL
 from componium.music.grid import Grid, to_grid
 from componium.music.score import Score, Track, note_arrays, note_ends, quantise, set_notes, skyline, split_voices
 from componium.music.voices import is_monophonic, polyphony, voice_rank
 from componium.tokens.grid import GridTokens
+from componium.tokens.sheets import bar_steps
 
 OFF_GRID = 0.26
 """Share of a step that a note may lie beside the grid, as played music does."""

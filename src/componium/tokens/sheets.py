@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from componium.composers.chorale_rnn.corpus import Learned
-from componium.composers.chorale_rnn.views import Ints
 from componium.music.constraint_rules import Rests, Rhythm
 from componium.music.constraints import Constraints, Frame
 from componium.music.errors import BadInput
 from componium.music.grid import REST as SILENT_CELL
 from componium.music.grid import Grid
-from componium.music.keys import Key
 from componium.music.score import check_meter
 from componium.music.where import Passage
 from componium.tokens.grid import FIRST_PITCH, HOLD, REST, GridTokens
 
+Ints = npt.NDArray[np.int64]
 OPEN = -1
 """A cell that is to be filled."""
 AFTER_BEATS = 8
@@ -65,10 +63,10 @@ def bar_steps(numerator: int, denominator: int, steps_per_beat: int) -> int:
     return steps
 
 
-def choices(tokens: GridTokens, learned: Learned, steps: int, *, rests: bool) -> npt.NDArray[np.bool_]:
-    """Return what open cells may be: [steps, voices, S]; each voice keeps to the range that it was learned in."""
+def choices(tokens: GridTokens, ranges: Ints, steps: int, *, rests: bool) -> npt.NDArray[np.bool_]:
+    """Return what open cells may be: [steps, voices, S]; each voice keeps to its range, lowest and highest pitch."""
     pitch = np.arange(tokens.size) - FIRST_PITCH + tokens.lowest
-    low, high = learned.ranges[:, :1], learned.ranges[:, 1:]
+    low, high = ranges[:, :1], ranges[:, 1:]
     table = (pitch >= low) & (pitch <= high)
     table[:, HOLD], table[:, REST] = True, rests
     return np.repeat(table[None], steps, axis=0)
@@ -89,19 +87,19 @@ def with_rests_of(possible: npt.NDArray[np.bool_], rules: Constraints, frame: Fr
     return possible
 
 
-def empty_sheet(tokens: GridTokens, learned: Learned, *, bars: int, meter: tuple[int, int], rests: bool) -> Sheet:
+def empty_sheet(tokens: GridTokens, ranges: Ints, *, bars: int, meter: tuple[int, int], rests: bool) -> Sheet:
     """Return a sheet with nothing on it."""
     steps = bars * bar_steps(*meter, tokens.steps_per_beat)
     shape = (steps, tokens.voices)
     grid = Grid(np.full(shape, SILENT_CELL, np.int16), np.zeros(shape, bool), tokens.steps_per_beat, *meter)
-    return Sheet(grid, np.full(shape, OPEN, np.int64), choices(tokens, learned, steps, rests=rests), steps)
+    return Sheet(grid, np.full(shape, OPEN, np.int64), choices(tokens, ranges, steps, rests=rests), steps)
 
 
-def sheet_after(grid: Grid, tokens: GridTokens, learned: Learned, *, steps: int, rests: bool) -> Sheet:
+def sheet_after(grid: Grid, tokens: GridTokens, ranges: Ints, *, steps: int, rests: bool) -> Sheet:
     """Return a sheet that begins with a grid, ``steps`` long in all; the first new notes are struck anew."""
     fixed = np.full((steps, tokens.voices), OPEN, np.int64)
     fixed[:len(grid)] = tokens.encode(grid)
-    possible = choices(tokens, learned, steps, rests=rests)
+    possible = choices(tokens, ranges, steps, rests=rests)
     possible[len(grid), :, HOLD] = False
     resting = (grid.pitches == SILENT_CELL).all(axis=0)  # a voice that is silent all along stays so
     possible[len(grid):, resting] = False
@@ -109,14 +107,14 @@ def sheet_after(grid: Grid, tokens: GridTokens, learned: Learned, *, steps: int,
     return Sheet(lengthened(grid, steps), fixed, possible, steps)
 
 
-def sheet_beside(grid: Grid, given: Sequence[int], tokens: GridTokens, learned: Learned, *, rests: bool) -> Sheet:
+def sheet_beside(grid: Grid, given: Sequence[int], tokens: GridTokens, ranges: Ints, *, rests: bool) -> Sheet:
     """Return a sheet that has some voices of a grid."""
     fixed = np.full(grid.pitches.shape, OPEN, np.int64)
     fixed[:, list(given)] = tokens.encode(grid)[:, list(given)]
-    return Sheet(grid, fixed, choices(tokens, learned, len(grid), rests=rests), len(grid))
+    return Sheet(grid, fixed, choices(tokens, ranges, len(grid), rests=rests), len(grid))
 
 
-def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, learned: Learned, *,
+def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, ranges: Ints, *,
                  rests: bool, may_end: bool = False) -> Sheet:
     """Return a sheet that has all of a grid but some passages.
 
@@ -125,7 +123,7 @@ def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, lear
     """
     symbols = tokens.encode(grid).astype(np.int64)
     spb, fixed = tokens.steps_per_beat, symbols.copy()
-    possible = choices(tokens, learned, len(grid), rests=rests)
+    possible = choices(tokens, ranges, len(grid), rests=rests)
     resting = (grid.pitches == SILENT_CELL).all(axis=0)
     until = 0
     for place in places:
@@ -149,45 +147,3 @@ def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, lear
         fixed[first:after, resting] = REST
         until = max(until, after + AFTER_BEATS * spb)
     return Sheet(grid, fixed, possible, min(until, len(grid)))
-
-
-def in_key(sheet: Sheet, key: Key, tokens: GridTokens) -> Sheet:
-    """Return a sheet whose first and last chords are the tonic's, with the root in the lowest voice."""
-    tonic = key.tonic_pitch_class
-    third = (tonic + (3 if key.is_minor else 4)) % 12
-    symbols = np.arange(tokens.size)
-    classes = (symbols - FIRST_PITCH + tokens.lowest) % 12
-    onset, possible = symbols >= FIRST_PITCH, sheet.possible.copy()
-    at_end = sheet.grid.fermatas[-1] if sheet.grid.fermatas else len(sheet) - min(len(sheet), tokens.steps_per_beat)
-    for step, thirds in ((0, {third}), (at_end, {third, (tonic + 4) % 12})):
-        chord = onset & np.isin(classes, [tonic, (tonic + 7) % 12, *thirds])
-        for voice in range(tokens.voices):
-            lowest = voice == tokens.voices - 1
-            possible[step, voice] &= onset & (classes == tonic) if lowest else chord
-    possible[at_end + 1:, :, FIRST_PITCH:] = False
-    return replace(sheet, possible=possible)
-
-
-def with_fermatas(sheet: Sheet, learned: Learned, *, phrase_bars: int, from_step: int = 0) -> Sheet:
-    """Return a sheet with a fermata at the end of every ``phrase_bars`` bars and of the piece, if the corpus has them.
-
-    Args:
-        sheet: the sheet.
-        learned: tells on which beat they mostly stand.
-        phrase_bars: bars a phrase; 0 for one long phrase.
-        from_step: the first open step; earlier ones keep their own.
-    """
-    grid = sheet.grid
-    meter, length = (grid.numerator, grid.denominator), bar_steps(grid.numerator, grid.denominator, grid.steps_per_beat)
-    inner, final = learned.fermata_beat(meter, at_end=False), learned.fermata_beat(meter, at_end=True)
-    if final is None or inner is None:
-        return sheet
-    first = -(-(from_step - grid.pickup_steps) // length)  # whole bars before the new music
-    bars = -(-(len(sheet) - grid.pickup_steps) // length)
-    last = grid.pickup_steps + (bars - 1) * length + final * grid.steps_per_beat
-    steps = [step for step in grid.fermatas if step < from_step]
-    if phrase_bars:
-        ends = range(first + phrase_bars - 1, bars - 1, phrase_bars)
-        steps += [grid.pickup_steps + bar * length + inner * grid.steps_per_beat for bar in ends]
-    fermatas = sorted({step for step in [*steps, last] if 0 <= step < len(sheet)})
-    return replace(sheet, grid=replace(grid, fermatas=tuple(fermatas)))

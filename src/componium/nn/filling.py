@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from componium.composers.chorale_rnn.leading import parallels
-from componium.composers.chorale_rnn.reading import Reader
-from componium.composers.chorale_rnn.views import Ints
-from componium.interface import Progress
 from componium.music.errors import BadInput
 from componium.nn.samplers import Sampling, Uniforms, beam, draw, effective_size, resample, shaped, taken
 from componium.tokens.automata import Automaton
@@ -32,6 +30,46 @@ FAULT_NATS = 8.0
 ABSENT = -1e18
 """The score of a version of a beam that is not there yet; far below what any real one can have."""
 
+Ints = npt.NDArray[np.int64]
+Leading = Callable[[int, Tensor, Tensor, int], Tensor]
+"""Called with a voice, the pitches [rows, V] of the step before and of this one (from 0; -1: not known yet) and how
+many pitches there are; tells which symbols [rows, S] would lead the voice badly."""
+
+
+class Reader(Protocol):
+    """Reads pieces while they are being written: a network's state, kept, so that each cell costs the same.
+
+    It holds many rows, each a version of a piece. A reader that also has ``hear`` is told the steps that are given at
+    the beginning of all pieces at once; one that has ``ending`` is asked at the end how likely it is to end there.
+
+    Attributes:
+        device: where its tensors are.
+        joined: whether repeated notes are not told from held ones.
+        before: [rows, V] pitches that sounded in the step before, from 0; as many as there are, or more: silent.
+        now: [rows, V] pitches of this step, in the same way.
+    """
+
+    device: Any
+    joined: bool
+    before: Tensor
+    now: Tensor
+
+    def step(self, step: int) -> None:
+        """Hear the step before, and be ready for the voices of this one."""
+        ...
+
+    def chances(self, voice: int) -> Tensor:
+        """Return the log-probabilities of a voice's symbol in this step; [rows, S]."""
+        ...
+
+    def write(self, voice: int, symbols: Tensor) -> None:
+        """Take what was chosen for a voice; [rows]."""
+        ...
+
+    def reorder(self, parents: Tensor) -> None:
+        """Let each row go on as a copy of another; [rows]."""
+        ...
+
 
 @dataclass(frozen=True)
 class Task:
@@ -39,15 +77,11 @@ class Task:
 
     Attributes:
         automaton: tells what each cell may be; given cells have one choice.
-        marks: [steps, marks] of the places.
-        fermatas: [steps] bool, the steps that have a fermata.
         seed: of its random numbers.
         known: [steps, voices] pitches, from 0, of the cells that are given; -1 elsewhere.
     """
 
     automaton: Automaton
-    marks: Ints
-    fermatas: np.ndarray
     seed: int
     known: Ints
 
@@ -67,11 +101,19 @@ class Filled:
 
 @dataclass(frozen=True)
 class Way:
-    """How to fill: by which method, with how many versions of each piece, how to draw, whether parallels may be."""
+    """How to fill: by which method, with how many versions of each piece, how to draw.
+
+    Attributes:
+        method: one of `METHODS`.
+        candidates: versions of each piece.
+        leading: tells what leads a voice badly, and is avoided where something else is allowed; None = nothing does.
+        sampling: how to draw.
+        beat_steps: steps between two moments at which versions are compared.
+    """
 
     method: str = "sample"
     candidates: int = 1
-    parallels: bool = True
+    leading: Leading | None = None
     sampling: Sampling = field(default_factory=Sampling)
     beat_steps: int = 4
 
@@ -81,13 +123,18 @@ class Way:
         if not 1 <= self.candidates <= 512:
             raise BadInput(f"candidates={self.candidates}: between 1 and 512 versions can be weighed")
 
+    @property
+    def versions(self) -> int:
+        """How many versions of each piece grow side by side."""
+        return 1 if self.method == "greedy" else self.candidates
+
 
 class Filling:
     """The versions of several pieces while they are being filled.
 
     Args:
         tasks: the pieces; of those of other lengths the longest counts, what lies beyond a piece's end is free. An
-            automaton may know of more steps than the marks of its task: those are not filled.
+            automaton may know of more steps than its task has cells: those are not filled.
         reader: with ``len(tasks) * way.candidates`` rows, those of one piece one after another.
         voices: how many voices.
         way: how to fill.
@@ -95,8 +142,8 @@ class Filling:
 
     def __init__(self, tasks: Sequence[Task], reader: Reader, voices: int, way: Way) -> None:
         self.tasks, self.reader, self.voices, self.way = tasks, reader, voices, way
-        self.versions = 1 if way.method == "greedy" else way.candidates
-        self.lengths = np.array([len(task.marks) for task in tasks])
+        self.versions = way.versions
+        self.lengths = np.array([len(task.known) for task in tasks])
         self.groups = _alike(tasks, self.versions)
         self.states = [automaton.start(len(rows)) for automaton, rows, _ in self.groups]
         self.score = torch.zeros(len(tasks), self.versions, dtype=torch.float64)
@@ -112,19 +159,39 @@ class Filling:
         self.recent = torch.full((voices, len(seeds), RECENT_NOTES), -1, dtype=torch.int64)
         self.history: list[tuple[Tensor | None, Tensor, Tensor]] = []
 
-    def run(self, progress: Progress) -> list[Filled]:
+    def run(self, progress: Callable[[float, str], None]) -> list[Filled]:
         """Fill everything."""
         steps = int(self.lengths.max())
         with torch.inference_mode():
-            for step in range(steps):
+            for step in range(self._heard_at_once(), steps):
                 if step % self.way.beat_steps == 0:
                     progress(step / steps, "composing")
                     self._resample(step)
                 self.reader.step(step)
                 for voice in range(self.voices):
                     self._cell(step, voice)
+            if hasattr(self.reader, "ending") and self.way.method == "sample":
+                self.score += self.reader.ending().cpu().double().view(self.score.shape)
         progress(1.0, "composed")
         return self._chosen()
+
+    def _heard_at_once(self) -> int:
+        """Let a reader that can hear the steps that are given at the beginning of all pieces; return how many."""
+        if not hasattr(self.reader, "hear"):
+            return 0
+        open_steps = (self.known < 0).any(-1).any(0)
+        given = int(open_steps.to(torch.uint8).argmax()) if bool(open_steps.any()) else len(open_steps)
+        given = min(given, int(self.lengths.min()))
+        for step in range(given):
+            for voice in range(self.voices):
+                shape = torch.Size((len(self.recent[voice]), self.groups[0][0].size))
+                symbols = self._allowed(step, voice, shape).to(torch.uint8).argmax(-1)
+                self._advance(step, voice, symbols)
+                self.history.append((None, symbols, torch.zeros(len(symbols), dtype=torch.float64)))
+        if given:
+            told = torch.stack([symbols for _, symbols, _ in self.history], 1).unflatten(1, (given, self.voices))
+            self.reader.hear(told.to(self.reader.device))
+        return given
 
     def _cell(self, step: int, voice: int) -> None:
         chances = self.reader.chances(voice).cpu().double()
@@ -132,8 +199,8 @@ class Filling:
         if self.reader.joined:
             chances = self._struck_again(voice, chances, allowed)
         faults = torch.zeros(self.score.shape, dtype=torch.float64)
-        if not self.way.parallels and step:
-            allowed, faults = self._led(step, voice, allowed)
+        if self.way.leading is not None and step:
+            allowed, faults = self._led(step, voice, allowed, self.way.leading)
         parents = None
         if self.way.method == "beam":
             live = torch.from_numpy(np.repeat(step < self.lengths, self.versions))[:, None]
@@ -208,11 +275,11 @@ class Filling:
                 allowed[rows] = automaton.allowed(step, voice, states)
         return torch.from_numpy(allowed)
 
-    def _led(self, step: int, voice: int, allowed: Tensor) -> tuple[Tensor, Tensor]:
-        """Take away what would make parallels, where something is left; return what counts against the others too."""
+    def _led(self, step: int, voice: int, allowed: Tensor, leading: Leading) -> tuple[Tensor, Tensor]:
+        """Take away what leads a voice badly, where something is left; return what counts against the others too."""
         before, now = self.reader.before.cpu(), self.reader.now.cpu().clone()
         now[:, voice:] = self.known[:, step, voice:]
-        kept = allowed & ~parallels(voice, before, now, allowed.shape[-1] - FIRST_PITCH)
+        kept = allowed & ~leading(voice, before, now, allowed.shape[-1] - FIRST_PITCH)
         some = kept.any(-1, keepdim=True)
         faults = torch.where(some[:, 0], 0.0, FAULT_NATS).double().view(self.score.shape)
         return torch.where(some, kept, allowed), faults
@@ -265,26 +332,4 @@ def _alike(tasks: Sequence[Task], versions: int) -> list[tuple[Automaton, np.nda
     for number, task in enumerate(tasks):
         numbers.setdefault(id(task.automaton), []).append(number)
     return [(tasks[those[0]].automaton, np.concatenate([np.arange(versions) + n * versions for n in those]),
-             len(tasks[those[0]].marks)) for those in numbers.values()]
-
-
-ReaderMaker = Callable[[Ints, np.ndarray], Reader]
-"""Makes a reader of marks [rows, T, marks] and fermatas [rows, T]."""
-
-
-def fill(tasks: Sequence[Task], make_reader: ReaderMaker, voices: int, way: Way, progress: Progress) -> list[Filled]:
-    """Fill the open cells of several pieces together.
-
-    Args:
-        tasks: the pieces.
-        make_reader: see `ReaderMaker`.
-        voices: how many voices.
-        way: how to fill.
-        progress: told how far it is.
-    """
-    steps = max(len(task.marks) for task in tasks)
-    versions = 1 if way.method == "greedy" else way.candidates
-    marks = np.stack([np.pad(task.marks, ((0, steps - len(task.marks)), (0, 0)), mode="edge") for task in tasks])
-    fermatas = np.stack([np.pad(task.fermatas, (0, steps - len(task.fermatas))) for task in tasks])
-    reader = make_reader(np.repeat(marks, versions, 0), np.repeat(fermatas, versions, 0))
-    return Filling(tasks, reader, voices, way).run(progress)
+             len(tasks[those[0]].known)) for those in numbers.values()]

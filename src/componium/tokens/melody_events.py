@@ -119,9 +119,11 @@ def events_from_symbols(symbols: npt.ArrayLike, tokens: GridTokens | None = None
     Raises `BadInput` for what is no symbol, and for a hold of nothing.
     """
     tokens = _one_voice(tokens)
-    given = np.asarray(symbols, dtype=np.int16)
+    given = np.asarray(symbols)
     if given.ndim not in (1, 2) or given.shape[1:] not in ((), (1,)):
         raise BadInput(f"symbols of a melody have the shape [steps, 1], not {list(given.shape)}")
+    if given.size and not np.issubdtype(given.dtype, np.integer):
+        raise BadInput(f"symbols are whole numbers, not {given.dtype}")
     pitches = tokens.sounding(given.reshape(-1, 1))[:, 0]
     before = np.append(np.int16(SILENT), pitches)[:-1]
     events = np.where(given.reshape(-1) == HOLD, NO_EVENT, pitches)

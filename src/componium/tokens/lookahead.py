@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -164,12 +164,21 @@ class Automaton:
         self.frame = frame
         self._tables = tables
         self._shared = shared
+        self._unheard: frozenset[int] = frozenset()
         self._sounds: int = tables[0].held[0].shape[1]
 
     @property
     def size(self) -> int:
         """The number of symbols S."""
         return self._sounds + 1
+
+    def with_unheard(self, voices: Iterable[int], other: Automaton) -> Automaton:
+        """Return an automaton whose ``voices`` do as in another one of the piece; they keep no rules for the others."""
+        unheard = frozenset(voices)
+        tables = [(other if voice in unheard else self)._tables[voice] for voice in range(len(self._tables))]
+        joined = Automaton(self.frame, tables, self._shared)
+        joined._unheard = unheard
+        return joined
 
     def start(self, batch: int) -> States:
         """Return the states before the first step: int64 [batch, voices]."""
@@ -217,6 +226,8 @@ class Automaton:
 
     def _note(self, step: int, voice: int, states: States, goes_on: Mask, heard: npt.NDArray[np.int64]) -> None:
         """Tell the voice that has to keep a shared rule that another has kept it, in place."""
+        if voice in self._unheard:
+            return
         for counter, keeper in self._shared:
             if keeper == voice or not counter.start <= step < counter.stop:
                 continue

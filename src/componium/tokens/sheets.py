@@ -34,6 +34,8 @@ class Sheet:
         possible: [steps, voices, S] bool, what an open cell may become.
         until: so many steps have to be read; all that follows is given, and only rules and marks look at it.
         moved: semitones from the pitches as they were written to those of the grid.
+        imagined: voices that are silent all along. They are composed with the others and then left out: beside silence,
+            which the model has not learned, the others would hardly move.
     """
 
     grid: Grid
@@ -41,6 +43,7 @@ class Sheet:
     possible: npt.NDArray[np.bool_]
     until: int
     moved: int = 0
+    imagined: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.fixed)
@@ -104,7 +107,7 @@ def sheet_after(grid: Grid, tokens: GridTokens, ranges: Ints, *, steps: int, res
     resting = (grid.pitches == SILENT_CELL).all(axis=0)  # a voice that is silent all along stays so
     possible[len(grid):, resting] = False
     possible[len(grid):, resting, REST] = True
-    return Sheet(lengthened(grid, steps), fixed, possible, steps)
+    return Sheet(lengthened(grid, steps), fixed, possible, steps, imagined=_places(resting))
 
 
 def sheet_beside(grid: Grid, given: Sequence[int], tokens: GridTokens, ranges: Ints, *, rests: bool) -> Sheet:
@@ -146,4 +149,8 @@ def sheet_around(grid: Grid, places: Sequence[Passage], tokens: GridTokens, rang
                 until = max(until, tail)
         fixed[first:after, resting] = REST
         until = max(until, after + AFTER_BEATS * spb)
-    return Sheet(grid, fixed, possible, min(until, len(grid)))
+    return Sheet(grid, fixed, possible, min(until, len(grid)), imagined=_places(resting))
+
+
+def _places(chosen: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(np.flatnonzero(chosen).tolist())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import componium
 from componium.interface import silent
+from componium.music.constraint_check import violations
+from componium.music.constraints import Constraints
 from componium.music.errors import BadInput
 from componium.music.grid import REST, to_grid
 from componium.music.item import Item
@@ -149,6 +153,29 @@ def test_a_melody_alone_stays_one(model: Any, tune: Score):
     assert untouched(tune, composed, "2-3") and len(composed.tracks) == 1
     pitches = to_grid(composed).pitches
     assert (pitches[:, 1:] == REST).all() and (pitches[:, 0] != REST).all()
+
+
+def test_a_melody_alone_is_no_long_note(tune: Score, notes_of: Any):
+    """The voices that it has not are imagined: beside silence the network would hold on."""
+    shipped = componium.load("chorale-rnn")
+    for seed in range(3):
+        for composed in (shipped.infill(tune, where="2-3", seed=seed, candidates=8),
+                         shipped.continue_(tune, bars=2, seed=seed)):
+            new = [note for note in (notes_of(composed) - notes_of(tune)).elements() if note[1] <= 4]
+            assert len(new) >= 3, "some of the notes, at least, are others"
+            assert max(note.duration for note in composed.tracks[0].notes) <= 4
+
+
+@pytest.mark.parametrize("ability", ["infill", "continue_"])
+def test_imagined_voices_keep_no_rules_for_a_melody(grid_model: Any, tune: Score, tmp_path: Path, ability: str):
+    rules = tmp_path / "rules.txt"
+    where = "2-3" if ability == "infill" else "5-6"
+    rules.write_text(f"bars {where}: must contain C# D# F\nbar {where[0]} beat 2: note A#\nalto: silent\n")
+    more = {"where": where} if ability == "infill" else {"bars": 2}
+    for seed in range(3):
+        composed = getattr(grid_model, ability)(tune, seed=seed, constraints=rules, candidates=2, **more)
+        assert len(composed.tracks) == 1
+        assert violations(to_grid(composed), Constraints.parse(rules.read_text())) == []
 
 
 def test_a_model_without_ties_leaves_no_gaps(untied_model: Any, tune: Score, short: Score):

@@ -27,6 +27,7 @@ from componium.nn.filling import Filled, Filling, Reader, Task, Way
 from componium.nn.samplers import Sampling
 from componium.tokens import sheets
 from componium.tokens.automata import Automaton, compiled
+from componium.tokens.grid import REST as REST_SYMBOL
 from componium.tokens.grid import GridTokens
 from componium.tokens.sheets import Sheet
 
@@ -102,6 +103,7 @@ def _long(values: np.ndarray, steps: int, mode: Any = "constant") -> np.ndarray:
 def decoded(model: ChoraleRNN, sheet: Sheet, done: Filled) -> Grid:
     """Return the grid of a filled sheet, with what follows the part that was read."""
     symbols = np.concatenate([done.symbols, sheet.fixed[sheet.until:]])
+    symbols[:, list(sheet.imagined)] = REST_SYMBOL
     return model.tokens.decode(symbols, like=replace(sheet.grid, ties_known=True) if not sheet.grid.ties_known
                                else sheet.grid)
 
@@ -112,8 +114,12 @@ def automaton_of(model: ChoraleRNN, sheet: Sheet, rules: Constraints) -> Automat
     frame = Frame(len(sheet), model.config.voices, grid.steps_per_beat, grid.numerator, grid.denominator,
                   grid.pickup_steps)
     possible = sheets.with_rests_of(sheet.possible, rules, frame)
-    return compiled(rules.transposed(sheet.moved), frame, lowest=model.config.lowest, highest=model.config.highest,
-                    fixed=sheet.fixed, possible=possible)
+    span = {"lowest": model.config.lowest, "highest": model.config.highest}
+    ruled = compiled(rules.transposed(sheet.moved), frame, **span, fixed=sheet.fixed, possible=possible)
+    if not sheet.imagined:
+        return ruled
+    anything = sheets.choices(model.tokens, model.learned.ranges, len(sheet), rests=False)
+    return ruled.with_unheard(sheet.imagined, compiled(Constraints(), frame, **span, possible=anything))
 
 
 def marks_of(model: ChoraleRNN, grid: Grid) -> Ints:
@@ -135,7 +141,9 @@ def known_of(model: ChoraleRNN, sheet: Sheet) -> Ints:
     """Return the pitches, from 0, of the cells that are given; -1 elsewhere."""
     sounding = sheet.grid.pitches.astype(np.int64)
     count = model.config.highest - model.config.lowest + 1
-    return np.where(sheet.fixed == sheets.OPEN, -1, np.where(sounding == REST, count, sounding - model.config.lowest))
+    known = np.where(sheet.fixed == sheets.OPEN, -1, np.where(sounding == REST, count, sounding - model.config.lowest))
+    known[:, list(sheet.imagined)] = -1
+    return known
 
 
 def reader_of(model: ChoraleRNN, marks: Ints, fermatas: np.ndarray) -> Reader:

@@ -203,6 +203,7 @@ class TokenLikelihood:
         onset: [T] true where the token differs from the same voice one step earlier, or is the voice's first.
         steps_per_beat: steps a quarter note.
         tokenisation: name of the vocabulary, e.g. ``"grid 16th, 4 voices"``.
+        right: [T] whether the likeliest token was the one that came, where the model tells.
     """
 
     nats: npt.NDArray[np.float64]
@@ -211,6 +212,7 @@ class TokenLikelihood:
     onset: npt.NDArray[np.bool_]
     steps_per_beat: int
     tokenisation: str
+    right: npt.NDArray[np.bool_] | None = None
 
 
 @runtime_checkable

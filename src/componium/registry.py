@@ -20,6 +20,8 @@ from componium.music.errors import BadInput, ComponiumError, MissingExtra
 MODELS: dict[str, str] = {
     "markov": "componium.composers.markov:Markov",
     "chorale-rnn": "componium.composers.chorale_rnn:ChoraleRNN",
+    "melody-lstm": "componium.composers.melody:MelodyLSTM",
+    "melody-transformer": "componium.composers.melody:MelodyTransformer",
     "grammar": "componium.composers.grammar:Grammar",
     "soundfont": "componium.instruments.soundfont:SoundFont",
 }
@@ -28,12 +30,14 @@ MODELS: dict[str, str] = {
 TITLES: dict[str, str] = {
     "markov": "variable-order, multiple-viewpoint Markov chain over melodies and four-voice chorales",
     "chorale-rnn": "recurrent network that composes, continues and harmonises chorales",
+    "melody-lstm": "recurrent network that learns melodies, goes on with yours and answers phrases",
+    "melody-transformer": "the same with attention to all that came before",
     "grammar": "L-system that rewrites chords and motifs",
     "soundfont": "plays any score through a General MIDI SoundFont",
 }
 """name -> the line that `componium models` shows."""
 
-NEEDS_TRAINING = frozenset({"markov", "chorale-rnn"})
+NEEDS_TRAINING = frozenset({"markov", "chorale-rnn", "melody-lstm", "melody-transformer"})
 """Models that have to learn first; kept here so that listing imports no model (a test compares it with the classes)."""
 
 PRETRAINED = Path(__file__).parent / "pretrained"

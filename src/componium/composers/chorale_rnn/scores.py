@@ -9,15 +9,12 @@ import numpy as np
 from componium.music.errors import BadInput
 from componium.music.grid import REST as SILENT_CELL
 from componium.music.grid import Grid, to_grid
+from componium.music.on_grid import check_on_grid
 from componium.music.score import Score, Track, note_arrays, note_ends, quantise, set_notes, skyline, split_voices
 from componium.music.voices import is_monophonic, polyphony, voice_rank
 from componium.tokens.grid import GridTokens
 from componium.tokens.sheets import bar_steps
 
-OFF_GRID = 0.26
-"""Share of a step that a note may lie beside the grid, as played music does."""
-MOST_GRACE = 0.2
-"""Notes shorter than half a step are grace notes, which may begin anywhere, up to this share of a track's notes."""
 MOST_OVERLAP = 0.25
 """A line whose notes overlap by up to this share of its length is one line, played legato."""
 DENSE = 0.5
@@ -48,23 +45,6 @@ def check_notes(score: Score, steps_per_beat: int) -> None:
         raise BadInput("the score has only drums, and no notes with a pitch" if drums else "the score has no notes")
     for track in pitched:
         check_on_grid(track, steps_per_beat)
-
-
-def check_on_grid(track: Track, steps_per_beat: int) -> None:
-    """Raise `BadInput` where a track has notes that begin beside the grid, such as triplets on a grid of 16ths."""
-    notes = note_arrays(track)
-    starts, lengths = (notes[name].astype(np.float64) * steps_per_beat for name in ("time", "duration"))
-    beside = np.abs(starts - np.round(starts)) > OFF_GRID
-    grace = lengths < 0.5
-    if grace.mean() <= MOST_GRACE:
-        beside &= ~grace
-    if not beside.any():
-        return
-    beat = float(starts[beside][0]) / steps_per_beat
-    finer = "12" if steps_per_beat < 12 else "24"
-    raise BadInput(f"{int(beside.sum())} of {len(starts)} notes begin beside the grid of {steps_per_beat} steps a "
-                   f"beat, the first at beat {beat:.2f}: quantise the score, or train with steps_per_beat={finer}, "
-                   "which holds triplets")
 
 
 def pitched_tracks(score: Score) -> list[Track]:

@@ -1,0 +1,6 @@
+"""Models of one line: `lstm` and `transformer` (the course's systems, done right) and `rnn` (Magenta's Melody RNN)."""
+
+from componium.composers.melody.lstm import MelodyLSTM, MelodyLSTMConfig
+from componium.composers.melody.transformer import MelodyTransformer, MelodyTransformerConfig
+
+__all__ = ["MelodyLSTM", "MelodyLSTMConfig", "MelodyTransformer", "MelodyTransformerConfig"]

@@ -1,0 +1,179 @@
+"""Answering a phrase, by the rules of Magenta's AI Duet (2016).
+
+An answer is as long as its call, but 1 to 8 seconds; of a long call the last 15 seconds are heard; the tempo of free
+playing is guessed where the call has more than four notes, and is 120 otherwise. A call that lies on the grid of its
+own tempo is believed: its answer begins at the next bar line. Any other is laid on a grid of its own, where the answer
+begins with a beat, which is taken for the first of a bar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from componium.composers.melody import writing
+from componium.composers.melody.lines import Heard, folded, octaves_into, shifted, to_c
+from componium.composers.melody.writing import Wish
+from componium.interface import Progress
+from componium.music.errors import BadInput
+from componium.music.grid import REST as SILENT_CELL
+from componium.music.grid import Grid, from_grid, to_grid
+from componium.music.melody_line import MelodyLine, melody_line
+from componium.music.score import (
+    Score,
+    TimeSignature,
+    key_signature_of,
+    meter,
+    new_score,
+    note_arrays,
+    note_ends,
+    pickup_beats,
+    seconds_at,
+    set_notes,
+    tempo_bpm,
+)
+from componium.music.tempo import guessed_tempo, is_on_grid
+from componium.tokens.sheets import bar_steps
+
+if TYPE_CHECKING:
+    from componium.composers.melody.model import MelodyModel
+
+SHORTEST_SECONDS, LONGEST_SECONDS = 1.0, 8.0
+"""Of an answer."""
+HEARD_SECONDS = 15.0
+"""So much of the end of a long call is heard."""
+LONGEST_NOTE_SECONDS = 4.0
+"""Of an answer."""
+HIGHEST_TEMPO_BPM = 240.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A phrase that is to be answered.
+
+    Attributes:
+        grid: the call on the model's grid, moved; it ends where the answer begins.
+        moved: semitones from the phrase to the grid.
+        tempo_bpm: quarter notes a minute, stated or guessed.
+        seconds: how long the call lasts, from its first onset to the end of its last note.
+        line: the melody as it was.
+    """
+
+    grid: Grid
+    moved: int
+    tempo_bpm: float
+    seconds: float
+    line: MelodyLine
+
+
+def heard_call(model: MelodyModel, phrase: Score, line: str, asked_bpm: float | None) -> Call:
+    """Return a phrase as it is heard; raises `BadInput` for one without notes."""
+    found = melody_line(phrase, line)
+    if asked_bpm is not None and not 20 <= asked_bpm <= HIGHEST_TEMPO_BPM:
+        raise BadInput(f"tempo_bpm={asked_bpm}: between 20 and {HIGHEST_TEMPO_BPM:g} quarter notes a minute")
+    starts = note_arrays(found.track)["time"].astype(np.float64)
+    seconds = seconds_at(phrase, np.stack([starts, note_ends(found.track)]))
+    length = float(seconds[1].max() - seconds[0].min())
+    alone = phrase.copy()
+    alone.tracks = type(alone.tracks)([found.track.copy()])
+    alone.markers.clear()
+    believed = asked_bpm is None and len(phrase.tempos) <= 1 and is_on_grid(alone)
+    if believed:
+        tempo, laid = tempo_bpm(phrase), _since(alone, seconds)
+    else:
+        tempo = asked_bpm or min(guessed_tempo(seconds[0]), HIGHEST_TEMPO_BPM)
+        laid = _laid(alone, seconds, tempo)
+    spb = model.config.steps_per_beat
+    grid = to_grid(laid, steps_per_beat=spb, voice_count=1)
+    bar = bar_steps(grid.numerator, grid.denominator, spb)
+    grid = _until(grid, bar if believed else spb, bar)
+    moved = to_c(laid) if model.normalised else 0
+    moved += octaves_into(grid, moved, model.tokens) if model.normalised else 0
+    return Call(folded(grid, moved, model.tokens), moved, tempo, length, found)
+
+
+def _since(call: Score, seconds: np.ndarray) -> Score:
+    """Return a call from its first sounding bar on, or from the first bar of the part that is heard."""
+    start, last = float(note_arrays(call.tracks[0])["time"].min()), float(seconds[1].max())
+    early = seconds[0] < last - HEARD_SECONDS
+    if early.any() and not early.all():
+        start = float(note_arrays(call.tracks[0])["time"][~early].min())
+    elif early.all():
+        start = float(note_arrays(call.tracks[0])["time"].max())
+    pickup, (numerator, denominator) = pickup_beats(call), meter(call)
+    length = 4 * numerator / denominator
+    since = 0.0 if start < pickup else pickup + (start - pickup) // length * length
+    if since <= 0:
+        return call
+    kept = call.copy()
+    notes = note_arrays(kept.tracks[0])
+    inside = notes["time"] >= since - 1e-6
+    notes = {name: column[inside] for name, column in notes.items()}
+    set_notes(kept.tracks[0], notes | {"time": notes["time"] - since})
+    kept.time_signatures.clear()
+    kept.time_signatures.append(TimeSignature(0.0, numerator, denominator))
+    return kept
+
+
+def _laid(call: Score, seconds: np.ndarray, tempo: float) -> Score:
+    """Return a call played freely, its last part, on beats of a tempo: it begins with a beat."""
+    last = float(seconds[1].max())
+    kept = seconds[0] >= min(last - HEARD_SECONDS, float(seconds[0].max()))
+    starts, ends = seconds[0][kept], seconds[1][kept]
+    notes = {name: column[kept] for name, column in note_arrays(call.tracks[0]).items()}
+    beats = (starts - starts.min()) * tempo / 60.0
+    numerator, denominator = meter(call)
+    key = key_signature_of(call)
+    laid = new_score(tempo_bpm=tempo, numerator=numerator, denominator=denominator, key=key)
+    track = call.tracks[0].copy()
+    set_notes(track, notes | {"time": beats.astype(np.float32),
+                              "duration": np.maximum((ends - starts) * tempo / 60.0, 0.05).astype(np.float32)})
+    laid.tracks.append(track)
+    return laid
+
+
+def _until(grid: Grid, unit: int, bar: int) -> Grid:
+    """Return a call that goes on until the next whole ``unit`` of steps: its last note sounds on, for a beat at most.
+
+    Where the unit is no bar, bars are counted from there: an answer begins with one.
+    """
+    origin = grid.pickup_steps if unit == bar else 0
+    steps = origin + -(-(len(grid) - origin) // unit) * unit
+    missing = steps - len(grid)
+    longer = min(missing, grid.steps_per_beat)
+    pitches = np.concatenate([grid.pitches, np.repeat(grid.pitches[-1:], longer, 0),
+                              np.full((missing - longer, 1), SILENT_CELL, np.int16)])
+    held = np.concatenate([grid.held, np.full((longer, 1), bool(grid.pitches[-1, 0] != SILENT_CELL)),
+                           np.zeros((missing - longer, 1), bool)])
+    pickup = grid.pickup_steps if unit == bar else steps % bar
+    return replace(grid, pitches=pitches, held=held, pickup_steps=pickup, fermatas=())
+
+
+def answered(model: MelodyModel, phrase: Score, seed: int, wish: Wish, progress: Progress,
+             asked_bpm: float | None) -> Score:
+    """Return the answer to a phrase, from beat 0."""
+    call = heard_call(model, phrase, wish.line, asked_bpm)
+    spb, start = model.config.steps_per_beat, len(call.grid)
+    seconds = min(max(call.seconds, SHORTEST_SECONDS), LONGEST_SECONDS)
+    beats = max(round(seconds * call.tempo_bpm / 60.0), 1)
+    beats = max(min(beats, int(LONGEST_SECONDS * call.tempo_bpm / 60.0)), 1)
+    sheet = writing.after(model, Heard(call.grid, call.moved, call.line), start + beats * spb)
+    sheet.possible[start, 0, :2] = False  # an answer begins with a note
+    (done, _), = writing.fill(model, sheet, [seed], wish, progress)
+    new = replace(done, pitches=done.pitches[start:], held=done.held[start:], pickup_steps=0, key=None, fermatas=())
+    answer = from_grid(shifted(new, -call.moved), tempo_bpm=call.tempo_bpm, names=(writing.NAME,))
+    key = key_signature_of(phrase)
+    if key is not None:
+        from componium.music.score import key_signature
+
+        answer.key_signatures.append(key_signature(key))
+    track = answer.tracks[0]
+    track.program = call.line.track.program
+    notes = note_arrays(track)
+    longest = LONGEST_NOTE_SECONDS * call.tempo_bpm / 60.0
+    loudness = max(int(np.median(note_arrays(call.line.track)["velocity"])), 1)
+    set_notes(track, notes | {"velocity": np.full(len(notes["time"]), loudness),
+                              "duration": np.minimum(notes["duration"], longest)})
+    return answer

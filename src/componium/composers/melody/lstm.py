@@ -1,0 +1,174 @@
+"""Melody LSTM: learns melodies and writes on, one sixteenth after another.
+
+Idea: A recurrent network hears a melody step by step, in C major or A minor, and foresees what the next step will be:
+a note, its going on, a rest, or the end. It is told where the step lies in its bar, and what stood at the places that
+folk tunes come back to, so that a phrase can be repeated without being learned by heart.
+
+Paper: V. Velardo, "Generating melodies with RNN-LSTM" (The Sound of AI, 2020), the course's system: a grid of 16ths,
+one LSTM layer of 256. Here it is split by song, nothing but real steps is counted, whole songs are heard, and repeats
+are pointed at (after the lookback of E. Waite's Melody RNN, 2016, and the pointers of Vinyals et al. 2015).
+
+Learns from: folk songs, tunes, melodies of pop songs, lead sheets; a hundred make a style, a thousand a good model. Of
+scores with several parts, the melody is taken (`componium.music.melody_line`).
+
+Good and bad at: phrases that answer each other, cadences and bar lines come from the data, and so do its lengths. It
+knows no chords and no words, and plans no form beyond eight bars.
+
+Trains and generates: by gradient (componium.training). A seed motif goes on with `continue`, `respond` answers a
+phrase, and stop=on lets a new melody end where the model ends it.
+
+Size and speed: SIZE_LSTM
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from componium.composers.melody.hearing import (
+    Hearing,
+    Plain,
+    PlainScores,
+    Scores,
+    Shape,
+    Told,
+    ToldReader,
+    endings_of,
+    example_of,
+    nats_of,
+    prepared_melody,
+    shape_of,
+)
+from componium.composers.melody.model import MelodyModel
+from componium.interface import Arrays, setting
+from componium.music.grid import Grid
+from componium.music.item import Item
+from componium.nn.recurrent import LockedDropout, Memory, recurrent
+from componium.tokens.melody_listener import Meter
+
+
+@dataclass(frozen=True)
+class MelodyLSTMConfig:
+    """Settings of `MelodyLSTM`."""
+
+    steps_per_beat: int = setting(4, "grid steps a quarter note: 4 = 16ths, 12 or 24 allow triplets")
+    lowest: int = setting(43, "lowest MIDI pitch, after melodies were moved to C major or A minor")
+    highest: int = setting(91, "highest MIDI pitch; what lies outside is folded into the range by octaves")
+    hidden: int = setting(256, "width of the recurrent layers")
+    layers: int = setting(1, "recurrent layers")
+    head: int = setting(128, "width of the layers that score symbols")
+    dropout: float = setting(0.4, "share of units that are silenced in training, 0 to 0.9")
+    context_steps: int = setting(256, "length of a training example in grid steps")
+    plain: bool = setting(False, "hear only the symbol before and score symbols as symbols, as the course does")
+    transpose: int = setting(0, "melodies are also learned moved by up to so many semitones")
+    lengths: tuple[float, ...] = setting((), "learn only melodies whose notes and rests all have one of these lengths "
+                                             "in quarter notes; none = all melodies")
+
+
+class MelodyLSTMNetwork(nn.Module):
+    """Remembers with LSTM layers (Hochreiter and Schmidhuber 1997); a step costs the same however long the line is.
+
+    Args:
+        shape: of input and output.
+        hidden: width of the recurrent layers.
+        layers: how many.
+        head: width of the scoring layers.
+        dropout: share of units that are silenced in training.
+        plain: whether only the symbol before is told and symbols are scored as symbols alone, as in the course.
+    """
+
+    def __init__(self, shape: Shape, *, hidden: int = 256, layers: int = 1, head: int = 128,
+                 dropout: float = 0.4, plain: bool = False) -> None:
+        super().__init__()
+        self.shape, self.hidden = shape, hidden
+        self.hearing = Plain(shape) if plain else Hearing(shape)
+        self.inwards = nn.Linear(self.hearing.size, hidden)
+        self.layers = nn.ModuleList(nn.LSTM(hidden, hidden, batch_first=True) for _ in range(layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(layers + 1))
+        self.locked = LockedDropout(dropout)
+        self.scores = (PlainScores(shape, hidden, dropout) if plain
+                       else Scores(shape, hidden, self.hearing.size, head, dropout))
+
+    def forward(self, told: Told) -> Tensor:
+        """Return the logits of every step of lines: [B, T, S + 1]."""
+        return self._on(told, None)[0]
+
+    def start(self, rows: int) -> list[Memory]:
+        """Return the memory before the first step of so many lines."""
+        empty = next(self.parameters()).new_zeros((1, rows, self.hidden))
+        return [(empty, empty) for _ in self.layers]
+
+    def heard(self, told: Told) -> list[Memory]:
+        """Return the memory after steps [B, T, ...]."""
+        return self._on(told, None)[1]
+
+    def step(self, state: list[Memory], told: Told) -> tuple[Tensor, list[Memory]]:
+        """Return the logits of one step [B, S + 1] and the memory after it; arguments [B, ...]."""
+        logits, state = self._on(told.with_time(), state)
+        return logits[:, 0], state
+
+    @staticmethod
+    def reorder(state: list[Memory], parents: Tensor) -> list[Memory]:
+        """Return the memory in which row r goes on from what was row ``parents[r]``."""
+        return [(hidden[:, parents], cell[:, parents]) for hidden, cell in state]
+
+    def _on(self, told: Told, state: list[Memory] | None) -> tuple[Tensor, list[Memory]]:
+        heard = self.hearing(told)
+        hidden, after = self.inwards(self.locked(heard)), []
+        for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=False)):
+            new, memory = recurrent(layer, self.locked(norm(hidden)), None if state is None else state[number])
+            hidden = hidden + new
+            after.append(memory)
+        return self.scores(self.locked(self.norms[-1](hidden)), heard, told), after
+
+
+class MelodyLSTM(MelodyModel):
+    """Recurrent network over the steps of a melody."""
+
+    name: ClassVar[str] = "melody-lstm"
+    Config: ClassVar[type] = MelodyLSTMConfig
+
+    def make_network(self) -> nn.Module:
+        """Return the network of the settings."""
+        given = self.config
+        return MelodyLSTMNetwork(shape_of(self.pitches), hidden=given.hidden, layers=given.layers, head=given.head,
+                                 dropout=given.dropout, plain=given.plain)
+
+    # learning
+
+    def prepare(self, item: Item) -> Arrays:
+        """Return what the network is told of an item's melody, as arrays."""
+        melody = super().prepare(item)
+        return melody | prepared_melody(melody["symbols"], melody["meter"], self.pitches)
+
+    def example(self, prepared: Arrays, rng: np.random.Generator | None) -> Arrays:
+        """Return a crop, moved a little where ``transpose`` says so; or the whole melody."""
+        told = prepared if "target" in prepared else prepared_melody(prepared["symbols"], prepared["meter"],
+                                                                     self.pitches)
+        return example_of(told, rng, steps=self.config.context_steps, transpose=self.config.transpose,
+                          pitches=self.pitches)
+
+    def nats(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return nats, what counts, and where the likeliest was right: each [B, T]; the last target is the end."""
+        return nats_of(self.network, batch)
+
+    # writing
+
+    def reader(self, grid: Grid, rows: int) -> ToldReader:
+        """Return what reads so many versions of a grid while they are written."""
+        return ToldReader(self.network.eval(), Meter(grid.numerator, grid.denominator, grid.pickup_steps), rows)
+
+    def endings(self, grid: Grid) -> npt.NDArray[np.float64]:
+        """Return how likely the melody is to end after each of its steps: [steps]."""
+        meter = np.array([grid.numerator, grid.denominator, grid.pickup_steps], np.int16)
+        return endings_of(self.network, self.tokens.encode(grid)[:, 0], meter)
+
+    @property
+    def pitches(self) -> int:
+        """How many semitones the range has."""
+        return int(self.config.highest - self.config.lowest + 1)

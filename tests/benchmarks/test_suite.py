@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from componium import benchmarks
@@ -14,6 +15,7 @@ from componium.benchmarks import (
     markov_chain,
     material,
     measure,
+    melody_encoding,
     midi_read,
     soundfont_render,
     start,
@@ -23,6 +25,7 @@ from componium.benchmarks import (
 from componium.benchmarks.dictionary_chain import DictionaryChain
 from componium.music.errors import BadInput, MissingExtra
 from componium.music.grid import Grid
+from componium.tokens.melody import KeyMelody, Lookback
 
 
 @pytest.fixture
@@ -38,6 +41,7 @@ def little(monkeypatch):
     monkeypatch.setattr(composing_speed, "ALONE", 2)
     monkeypatch.setattr(composing_speed, "LENGTHS", (1, 2))
     monkeypatch.setattr(composing_speed, "READ_AGAIN", (1,))
+    monkeypatch.setattr(melody_encoding, "chorales", lambda: (invented, "6 invented chorales"))
     monkeypatch.setattr(midi_read, "FILES", 8)
     monkeypatch.setattr(midi_read, "MUSIC21_FILES", 2)
     monkeypatch.setattr(midi_read, "BARS", 4)
@@ -148,3 +152,14 @@ def test_what_is_read_again_at_each_step_is_the_same_music():
     first, second = (each.generate(bars=2, seed=3) for each in (model, again))
     assert [track.notes.numpy()["pitch"].tolist() for track in first.tracks] \
         == [track.notes.numpy()["pitch"].tolist() for track in second.tracks]
+
+
+@pytest.mark.parametrize(("encoding", "plain"), [(Lookback(), melody_encoding.plain_lookback),
+                                                 (KeyMelody(), melody_encoding.plain_key)])
+def test_the_plain_encodings_say_the_same_as_ours(encoding, plain):
+    rng = np.random.default_rng(0)
+    bars = rng.choice([-2, -2, -1, 60, 62, 67, 72], size=(3, 16))
+    events = bars[[0, 1, 0, 2, 1, 2, 2]].reshape(-1)  # bars come again after one bar and after two
+    rows, labels = zip(*[plain(events.tolist(), step) for step in range(len(events))], strict=True)
+    assert np.array_equal(rows, encoding.inputs(events))
+    assert np.array_equal(labels, encoding.labels(events))

@@ -16,6 +16,8 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "compose-state": ("composing_speed:state", "composing with chorale-rnn, against reading the piece again each step"),
     "compose-batch": ("composing_speed:batch", "a hundred chorales side by side, against one after another"),
     "compose-length": ("composing_speed:length", "what a token costs in long pieces, against short ones"),
+    "encode-lookback": ("melody_encoding:lookback", "melodies for networks, against one event at a time in Python"),
+    "encode-key": ("melody_encoding:key_melody", "the same with keys, against reading the melody again each step"),
     "soundfont-render": ("soundfont_render:render", "rendering a four-part chorale, against real time"),
     "cli-start": ("start:start", "starting the command line, against starting Python"),
     "train-steps": ("training_loop:steps", "training updates, against a plain PyTorch loop"),

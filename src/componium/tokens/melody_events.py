@@ -37,14 +37,13 @@ def check_events(events: npt.ArrayLike, lowest: int = 0, highest: int = 127) -> 
         raise BadInput(f"a melody has the shape [steps], not {list(given.shape)}")
     if given.size and not np.issubdtype(given.dtype, np.integer):
         raise BadInput(f"a melody's events are whole numbers, not {given.dtype}")
-    wrong = (given < NO_EVENT) | (given > 127)
-    if np.any(wrong):
+    wrong = (given < NO_EVENT) | (given > highest) | ((given >= 0) & (given < lowest))
+    if wrong.any():
         step = int(wrong.argmax())
-        raise BadInput(f"step {step} is {given[step]}: give {NO_EVENT} (goes on), {NOTE_OFF} (note off), or 0 to 127")
-    outside = (given >= 0) & ((given < lowest) | (given > highest))
-    if np.any(outside):
-        step = int(outside.argmax())
-        raise BadInput(f"step {step}: {out_of_range(int(given[step]), lowest, highest)}, "
+        event = int(given[step])
+        if not NO_EVENT <= event <= 127:
+            raise BadInput(f"step {step} is {event}: give {NO_EVENT} (goes on), {NOTE_OFF} (note off), or 0 to 127")
+        raise BadInput(f"step {step}: {out_of_range(event, lowest, highest)}, "
                        f"or fold it by octaves with squashed(events, {lowest}, {highest})")
     return given.astype(np.int16)
 
@@ -52,8 +51,13 @@ def check_events(events: npt.ArrayLike, lowest: int = 0, highest: int = 127) -> 
 def sounding(events: npt.ArrayLike) -> Events:
     """Return the MIDI pitch that sounds at each step, `SILENT` (-1) where none does; int16 [T]."""
     given = check_events(events)
-    told = np.maximum.accumulate(np.where(given != NO_EVENT, np.arange(len(given)), -1))  # -1: nothing yet
-    return np.where(told >= 0, given[told], SILENT).astype(np.int16)
+    return last_told(given, given != NO_EVENT, SILENT)
+
+
+def last_told(values: Events, told: npt.NDArray[np.bool_], before: int) -> Events:
+    """Return the value of the last step, this one included, where ``told`` holds, ``before`` if none does; [T]."""
+    source = np.maximum.accumulate(np.where(told, np.arange(len(values)), -1))
+    return np.where(source >= 0, values[source], before).astype(np.int16)
 
 
 def tidied(events: npt.ArrayLike) -> Events:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from componium.music.errors import BadInput
 from componium.tokens.grid import SILENT, check_range
-from componium.tokens.melody_events import IN_KEY, NO_EVENT, NOTE_OFF, OCTAVE, Events, check_events, sounding
+from componium.tokens.melody_events import IN_KEY, NO_EVENT, NOTE_OFF, OCTAVE, Events, check_events, last_told
 from componium.tokens.melody_lookback import (
     History,
     at_distances,
@@ -174,8 +174,8 @@ class KeyMelody:
         """Return what a network reads; float32 [T, input_size]: row t is for the prediction of label t + 1."""
         given = check_events(events, self.lowest, self.highest)
         steps, onset = np.arange(len(given), dtype=np.int64), given >= 0
-        told = np.maximum.accumulate(np.where(given != NOTE_OFF, steps, -1))  # -1: nothing yet
-        attacked = onset[told] & (told >= 0)
+        attacked = last_told(given, given != NOTE_OFF, NO_EVENT) >= 0
+        sounds = last_told(given, given != NO_EVENT, SILENT)
         classes = self._classes(given)
         earlier = at_distances(classes, self.distances, self.pitches)
         repeating = (earlier == classes[:, np.newaxis]) & (steps[:, np.newaxis] >= self.distances)
@@ -184,7 +184,7 @@ class KeyMelody:
         fits = np.concatenate([np.zeros((1, OCTAVE), dtype=np.float32), IN_KEY[onsets % OCTAVE]]).cumsum(axis=0)
         recent = recent_pitches(onsets, self.lowest, self.highest).astype(np.float32)
         recent_fits = recent @ IN_KEY[np.arange(self.lowest, self.highest + 1) % OCTAVE]
-        return self._written(sounding(given), attacked, directions(onsets)[heard], repeating, steps + 1,
+        return self._written(sounds, attacked, directions(onsets)[heard], repeating, steps + 1,
                              best_keys(fits)[heard], best_keys(recent_fits)[heard])
 
     def start(self, rows: int) -> KeyHistory:

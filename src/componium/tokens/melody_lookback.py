@@ -18,7 +18,7 @@ import numpy.typing as npt
 from componium.music.errors import BadInput
 from componium.tokens.grid import check_range
 from componium.tokens.melody_events import Events
-from componium.tokens.melody_onehot import Inputs, Labels, OneHot, State, check_labels, one_hot
+from componium.tokens.melody_onehot import Inputs, Labels, OneHot, State, check_labels
 
 _NOTHING = 0  # the class of NO_EVENT in OneHot
 
@@ -185,7 +185,9 @@ class Lookback:
 
     def _written(self, classes: Labels, following: Labels, counted: Labels, repeating: npt.NDArray[np.bool_]) -> Inputs:
         """Return inputs from classes [N], what followed [N, distances], steps so far [N] and repeats [N, distances]."""
-        told = one_hot(np.column_stack([classes, following]), self.classes)  # [N, 1 + distances, classes]
-        width = told.shape[1] * told.shape[2]
-        return np.concatenate([told.reshape(len(classes), width), counters(counted, self.counter_bits),
-                               repeating.astype(np.float32)], axis=1)
+        inputs = np.zeros((len(classes), self.input_size), dtype=np.float32)
+        places = np.column_stack([classes, following]) + self.classes * np.arange(1 + len(self.distances))
+        inputs[np.arange(len(classes))[:, np.newaxis], places] = 1
+        inputs[:, self.classes * places.shape[1]:-len(self.distances)] = counters(counted, self.counter_bits)
+        inputs[:, -len(self.distances):] = repeating
+        return inputs

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +53,14 @@ class State:
 
 
 def one_hot(classes: npt.NDArray[np.integer], size: int) -> Inputs:
-    """Return 1 at each class and 0 elsewhere; float32 [..., size] for classes [...]."""
-    same: npt.NDArray[np.bool_] = classes[..., np.newaxis] == np.arange(size)
-    return same.astype(np.float32)
+    """Return 1 at each class and 0 elsewhere, for -1 only 0; float32 [..., size] for classes [...]."""
+    return _rows(size).take(classes, axis=0)
+
+
+@functools.cache
+def _rows(size: int) -> Inputs:
+    """Return the one-hot row of each class; the last, which -1 points at, has no 1; [size + 1, size]."""
+    return np.eye(size + 1, size, dtype=np.float32)
 
 
 def check_labels(labels: npt.ArrayLike, size: int) -> Labels:

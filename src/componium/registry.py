@@ -22,6 +22,7 @@ MODELS: dict[str, str] = {
     "chorale-rnn": "componium.composers.chorale_rnn:ChoraleRNN",
     "melody-lstm": "componium.composers.melody:MelodyLSTM",
     "melody-transformer": "componium.composers.melody:MelodyTransformer",
+    "melody-rnn": "componium.composers.melody:MelodyRNN",
     "grammar": "componium.composers.grammar:Grammar",
     "soundfont": "componium.instruments.soundfont:SoundFont",
 }
@@ -32,12 +33,13 @@ TITLES: dict[str, str] = {
     "chorale-rnn": "recurrent network that composes, continues and harmonises chorales",
     "melody-lstm": "recurrent network that learns melodies, goes on with yours and answers phrases",
     "melody-transformer": "the same with attention to all that came before",
+    "melody-rnn": "Magenta's Melody RNN in its four configurations: answers what you play",
     "grammar": "L-system that rewrites chords and motifs",
     "soundfont": "plays any score through a General MIDI SoundFont",
 }
 """name -> the line that `componium models` shows."""
 
-NEEDS_TRAINING = frozenset({"markov", "chorale-rnn", "melody-lstm", "melody-transformer"})
+NEEDS_TRAINING = frozenset({"markov", "chorale-rnn", "melody-lstm", "melody-transformer", "melody-rnn"})
 """Models that have to learn first; kept here so that listing imports no model (a test compares it with the classes)."""
 
 PRETRAINED = Path(__file__).parent / "pretrained"

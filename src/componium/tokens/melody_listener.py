@@ -165,7 +165,8 @@ def _runs(values: Ints) -> npt.NDArray[np.int32]:
 
 def _goes_on(symbols: Ints, before: Ints, pitches: int) -> npt.NDArray[np.bool_]:
     """Return where a symbol prolongs the note or the rest that sounded before."""
-    return (symbols == HOLD) | ((symbols == REST) & (before == pitches))
+    goes_on: npt.NDArray[np.bool_] = (symbols == HOLD) | ((symbols == REST) & (before == pitches))
+    return goes_on
 
 
 def _rhythm(symbols: Ints) -> Ints:

@@ -85,7 +85,7 @@ def heard_call(model: MelodyModel, phrase: Score, line: str, asked_bpm: float | 
     else:
         tempo = asked_bpm or min(guessed_tempo(seconds[0]), HIGHEST_TEMPO_BPM)
         laid = _laid(alone, seconds, tempo)
-    spb = model.config.steps_per_beat
+    spb = model.tokens.steps_per_beat
     grid = to_grid(laid, steps_per_beat=spb, voice_count=1)
     bar = bar_steps(grid.numerator, grid.denominator, spb)
     grid = _until(grid, bar if believed else spb, bar)
@@ -155,7 +155,7 @@ def answered(model: MelodyModel, phrase: Score, seed: int, wish: Wish, progress:
              asked_bpm: float | None) -> Score:
     """Return the answer to a phrase, from beat 0."""
     call = heard_call(model, phrase, wish.line, asked_bpm)
-    spb, start = model.config.steps_per_beat, len(call.grid)
+    spb, start = model.tokens.steps_per_beat, len(call.grid)
     seconds = min(max(call.seconds, SHORTEST_SECONDS), LONGEST_SECONDS)
     beats = max(round(seconds * call.tempo_bpm / 60.0), 1)
     beats = max(min(beats, int(LONGEST_SECONDS * call.tempo_bpm / 60.0)), 1)

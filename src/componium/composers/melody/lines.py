@@ -42,7 +42,8 @@ class Heard:
     line: MelodyLine
 
 
-def heard(score: Score, tokens: GridTokens, *, line: str = "auto", normalised: bool = True) -> Heard:
+def heard(score: Score, tokens: GridTokens, *, line: str = "auto", normalised: bool = True,
+          most_beside: float = 0.0) -> Heard:
     """Return the melody of a score on a model's grid.
 
     Args:
@@ -50,12 +51,13 @@ def heard(score: Score, tokens: GridTokens, *, line: str = "auto", normalised: b
         tokens: of one voice; tell the grid and the range.
         line: which line it is; see `componium.music.melody_line`.
         normalised: whether it is moved to C major or A minor.
+        most_beside: share of the notes that may begin beside the grid; they go to its nearest step.
 
     Raises:
         BadInput: there is no such line, it has notes beside the grid, or a meter that the grid cannot hold.
     """
     found = melody_line(score, line)
-    check_on_grid(found.track, tokens.steps_per_beat)
+    check_on_grid(found.track, tokens.steps_per_beat, most=most_beside)
     alone = score.copy()
     track = found.track.copy()
     track.name = "Melody"

@@ -28,6 +28,8 @@ from componium.nn.filling import Reader
 from componium.tokens.grid import FIRST_PITCH, REST, GridTokens
 
 SHORTEST_BEATS = 2
+MOST_BESIDE = 0.1
+"""So many of the notes of a melody that is learned may lie beside the grid, as ornaments do."""
 RANGES = {"steps_per_beat": (1, 24), "hidden": (8, 4096), "layers": (1, 12), "head": (8, 4096), "dropout": (0, 0.9),
           "context_steps": (8, 65536), "width": (8, 4096), "heads": (1, 64), "inner": (8, 16384),
           "attention_steps": (1, 4096)}
@@ -52,8 +54,7 @@ class MelodyModel(ABC):
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
         self._check()
-        given = self.config
-        self.tokens = GridTokens(1, given.lowest, given.highest, given.steps_per_beat)
+        self.tokens = self.make_tokens()
         self.provenance: dict[str, Any] = {}
         self.figures: dict[str, Any] = {}
         self.trained = False
@@ -77,6 +78,10 @@ class MelodyModel(ABC):
     def normalised(self) -> bool:
         """Whether it hears every melody in C major or A minor."""
         return True
+
+    def make_tokens(self) -> GridTokens:
+        """Return the symbols of its grid."""
+        return GridTokens(1, self.config.lowest, self.config.highest, self.config.steps_per_beat)
 
     @abstractmethod
     def make_network(self) -> torch.nn.Module:
@@ -114,9 +119,9 @@ class MelodyModel(ABC):
         """Return the symbols of an item's melody with its meter, as arrays."""
         if not isinstance(item.content, Score):
             raise BadInput("it is a recording, not a score")
-        found = lines.heard(item.content, self.tokens, normalised=self.normalised)
+        found = lines.heard(item.content, self.tokens, normalised=self.normalised, most_beside=MOST_BESIDE)
         lines.check_lengths(note_arrays(found.line.track), tuple(getattr(self.config, "lengths", ())))
-        if len(found.grid) < SHORTEST_BEATS * self.config.steps_per_beat:
+        if len(found.grid) < SHORTEST_BEATS * self.tokens.steps_per_beat:
             raise BadInput("its melody is shorter than two quarter notes")
         return lines.prepared_line(found.grid, self.tokens)
 
@@ -352,8 +357,8 @@ class MelodyModel(ABC):
         before = np.append(-1, symbols[:-1])
         onset = (symbols >= FIRST_PITCH) | ((symbols == REST) & (before != REST))
         steps = np.arange(len(symbols))
-        return TokenLikelihood(nats, np.zeros_like(steps), steps, onset, self.config.steps_per_beat,
-                               f"melody grid, {self.config.steps_per_beat} steps a beat, one line", right)
+        return TokenLikelihood(nats, np.zeros_like(steps), steps, onset, self.tokens.steps_per_beat,
+                               f"melody grid, {self.tokens.steps_per_beat} steps a beat, one line", right)
 
 
 TOGETHER = 32

@@ -78,7 +78,7 @@ def fill(model: MelodyModel, sheet: Sheet, seeds: Sequence[int], wish: Wish, pro
     """
     if min(seeds, default=0) < 0:
         raise BadInput(f"seed={min(seeds)}: a seed is 0 or more")
-    way, grid = wish.way(model.config.steps_per_beat), sheet.grid
+    way, grid = wish.way(model.tokens.steps_per_beat), sheet.grid
     frame = Frame(len(sheet), 1, grid.steps_per_beat, grid.numerator, grid.denominator, grid.pickup_steps)
     rules = wish.rules()
     possible = sheets.with_rests_of(sheet.possible, rules, frame)

@@ -341,6 +341,16 @@ def test_melodies_that_cannot_be_harmonised_are_told(grid_model: Any, line: Any,
         grid_model.harmonize(line(pitches, **more), **FEW | asked)
 
 
+def test_a_bass_line_is_not_taken_for_a_melody(grid_model: Any, line: Any, notes_of: Any):
+    bass = line((43, 45, 47, 48, 50, 48, 42, 43))
+    with pytest.raises(BadInput, match=r"line from F#2 to D3 is taken for the soprano, .*given=bass, or transpose"):
+        grid_model.harmonize(bass, **FEW)
+    for asked in ("bass", "soprano"):
+        check_harmony(bass, grid_model.harmonize(bass, given=asked, **FEW), notes_of)
+    bass.tracks[0].name = "Soprano"
+    check_harmony(bass, grid_model.harmonize(bass, **FEW), notes_of)
+
+
 def test_other_scores_that_cannot_be_harmonised_are_told(model: Any, chorales: list[Item], line: Any):
     drums = line(())
     drums.tracks[0].is_drum = True

@@ -18,10 +18,10 @@ from componium.interface import Progress
 from componium.music.constraints import Constraints, Frame
 from componium.music.errors import BadInput
 from componium.music.grid import REST, Grid, from_grid
-from componium.music.keys import Key
+from componium.music.keys import Key, pitch_name
 from componium.music.score import VOICE_NAMES, Score, Track, concatenate, key_signature, tempo_bpm
 from componium.music.theory import key_of
-from componium.music.voices import note_arrays, set_notes
+from componium.music.voices import note_arrays, set_notes, voice_rank
 from componium.music.where import filled, passages
 from componium.nn.filling import Filled, Filling, Reader, Task, Way
 from componium.nn.samplers import Sampling
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from componium.composers.chorale_rnn.model import ChoraleRNN
 
 MOST_BARS = 1000
+MOST_BESIDE = 6
+"""How many semitones the middle of a line may lie beside what its voice sings."""
 DEFAULT_TEMPO_BPM = 80.0
 
 
@@ -247,15 +249,34 @@ def harmonized(model: ChoraleRNN, given_scores: Sequence[Score], given: str, see
     for score in given_scores:
         named, voices = scores.given_voices(score, given, names_of(model), model.config.steps_per_beat)
         grid, shift = heard(model, named)
+        guessed = not voices and None in [voice_rank(track.name) for track in scores.pitched_tracks(named)]
         voices = voices or [v for v in range(model.config.voices) if (grid.pitches[:, v] != REST).any()]
         if len(voices) == model.config.voices:
             raise BadInput("all voices are there already: leave out those that are to be composed")
+        if guessed and model.config.encoding == "grid":  # in bachbot the ranges are those of pieces in C
+            check_heights(model, grid, voices)
         sheet = sheets.sheet_beside(grid, voices, model.tokens, model.learned.ranges, rests=wish.rests)
         asked.append(replace(sheet, moved=shift))
         told.append((score, voices, shift))
     composed = fill_sheets(model, asked, seeds, wish, progress)
     return [beside(score, bachbot.transposed(grid, -shift), voices, names_of(model))
             for (score, voices, shift), (grid, _) in zip(told, composed, strict=True)]
+
+
+def check_heights(model: ChoraleRNN, grid: Grid, given: Sequence[int]) -> None:
+    """Raise `BadInput` for a line that lies far from what its voice sings: it is another voice, perhaps the bass."""
+    names = [name.lower() for name in names_of(model)]
+    for voice in given:
+        line = grid.pitches[:, voice][grid.pitches[:, voice] != REST]
+        middle, (low, high) = float(np.median(line)), model.learned.ranges[voice].tolist()
+        if low - MOST_BESIDE <= middle <= high + MOST_BESIDE:
+            continue
+        near = int(np.abs(model.learned.ranges.mean(axis=1) - middle).argmin())
+        way = f"say which voice it is, such as given={names[near]}," if len(given) == 1 and near != voice else \
+            f"say with given= which of {', '.join(names)} is there,"
+        first, last, lowest, highest = (pitch_name(int(pitch)) for pitch in (line.min(), line.max(), low, high))
+        raise BadInput(f"the line from {first} to {last} is taken for the {names[voice]}, and lies far from what that "
+                       f"sings, {lowest} to {highest}: {way} or transpose it")
 
 
 def beside(score: Score, grid: Grid, given: Sequence[int], names: Sequence[str]) -> Score:

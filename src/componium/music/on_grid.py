@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from componium.music.errors import BadInput
 from componium.music.score import Track, note_arrays
@@ -11,6 +12,8 @@ OFF_GRID = 0.26
 """Share of a step that a note may lie beside the grid, as played music does."""
 MOST_GRACE = 0.2
 """Notes shorter than half a step are grace notes, which may begin anywhere, up to this share of a track's notes."""
+FINER = (12, 24, 48)
+"""Steps a beat of the grids that are proposed where one is too coarse."""
 
 
 def check_on_grid(track: Track, steps_per_beat: int, *, most: float = 0.0) -> None:
@@ -21,16 +24,20 @@ def check_on_grid(track: Track, steps_per_beat: int, *, most: float = 0.0) -> No
         steps_per_beat: of the grid.
         most: share of the notes that may lie beside it all the same.
     """
+    beside = _beside(track, steps_per_beat)
+    if beside.sum() <= most * len(beside):
+        return
+    beat = float(note_arrays(track)["time"][beside][0])
+    finer = [steps for steps in FINER if steps > steps_per_beat and _beside(track, steps).sum() <= most * len(beside)]
+    train = f", or train with steps_per_beat={finer[0]}, which holds them" if finer else ""
+    raise BadInput(f"{int(beside.sum())} of {len(beside)} notes begin beside the grid of {steps_per_beat} steps a "
+                   f"beat, the first at beat {beat:.2f}: quantise the score{train}")
+
+
+def _beside(track: Track, steps_per_beat: int) -> npt.NDArray[np.bool_]:
+    """Return which notes begin beside a grid."""
     notes = note_arrays(track)
     starts, lengths = (notes[name].astype(np.float64) * steps_per_beat for name in ("time", "duration"))
-    beside = np.abs(starts - np.round(starts)) > OFF_GRID
+    beside: npt.NDArray[np.bool_] = np.abs(starts - np.round(starts)) > OFF_GRID
     grace = lengths < 0.5
-    if grace.mean() <= MOST_GRACE:
-        beside &= ~grace
-    if beside.sum() <= most * len(starts):
-        return
-    beat = float(starts[beside][0]) / steps_per_beat
-    finer = "12" if steps_per_beat < 12 else "24"
-    raise BadInput(f"{int(beside.sum())} of {len(starts)} notes begin beside the grid of {steps_per_beat} steps a "
-                   f"beat, the first at beat {beat:.2f}: quantise the score, or train with steps_per_beat={finer}, "
-                   "which holds triplets")
+    return beside & ~grace if grace.mean() <= MOST_GRACE else beside

@@ -75,11 +75,17 @@ def test_grace_notes_may_lie_beside_the_grid_but_not_many(line: Any):
 
 def test_triplets_need_a_finer_grid(line: Any):
     triplets = line(PITCHES, beats=1 / 3)
-    with pytest.raises(BadInput, match=r"5 of 8 notes .* train with steps_per_beat=12, which holds triplets"):
+    with pytest.raises(BadInput, match=r"5 of 8 notes .* train with steps_per_beat=12, which holds them"):
         scores.grid_of(triplets, TOKENS)
     assert len(scores.grid_of(triplets, GridTokens(steps_per_beat=12))) == 32
-    with pytest.raises(BadInput, match="train with steps_per_beat=24"):
-        scores.grid_of(line(PITCHES, beats=1 / 5), GridTokens(steps_per_beat=12))
+    with pytest.raises(BadInput, match="12 steps .* train with steps_per_beat=24"):
+        scores.grid_of(line(PITCHES, beats=1 / 8), GridTokens(steps_per_beat=12))
+    with pytest.raises(BadInput, match="quantise the score$"):  # quintuplets fit none of these
+        scores.grid_of(line(PITCHES, beats=1 / 5), TOKENS)
+    thirty_seconds = line(PITCHES, beats=1 / 8)
+    with pytest.raises(BadInput, match="train with steps_per_beat=24, which holds them"):
+        scores.grid_of(thirty_seconds, TOKENS)
+    assert len(scores.grid_of(thirty_seconds, GridTokens(steps_per_beat=24))) == 24
 
 
 def test_voices_by_name_by_height_and_by_wish(chorales: Any):

@@ -353,6 +353,12 @@ def test_ten_in_a_row_end_the_run_and_leave_the_last_good_model(toys, cache, cho
     assert ear.ends[0].reason == "not finite"
 
 
+def test_a_run_that_ends_before_it_kept_a_model_names_none(toys, cache, chorales, tmp_path):
+    with pytest.raises(ComponiumError, match=r"not a finite number.*holds no model yet, --force begins it anew"):
+        learned(toys.Toy(toys.ToyConfig(explode_at=0)), chorales, 60, out=tmp_path / "run")
+    assert not checkpoint.is_checkpoint(tmp_path / "run")
+
+
 def test_progress_rises_to_one(toy, chorales):
     told = []
     train(toy, chorales, steps=5, settings=QUICK, progress=lambda done, text="": told.append(done))

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from componium import checkpoint
 from componium.interface import Arrays, Progress
 from componium.music.errors import Cancelled, ComponiumError
 from componium.training.folder import RunFolder
@@ -120,7 +121,11 @@ class Loop:
         return f"; what was learned is in {self.folder.path}, and --resume goes on" if self.folder else ""
 
     def _way_back(self) -> str:
-        return f"; the last good model is in {self.folder.path}" if self.folder else ""
+        if self.folder is None:
+            return ""
+        if not checkpoint.is_checkpoint(self.folder.path):
+            return f"; {self.folder.path} holds no model yet, --force begins it anew"
+        return f"; the last good model is in {self.folder.path}"
 
     def _ended(self) -> str:
         """Return why the run is over, or ``""``."""

@@ -36,13 +36,18 @@ def chosen(monkeypatch, plain, short, **settings):
     ((0.96, 3.0), "float32", "take 0.96 times as long"),
     ((2.0, 3.0), "float32", "take 2.00 times as long"),
     ((0.5, 3.2), "float32", "differ by 6.7%"),
-    ((0.5, float("nan")), "float32", "differ"),
+    ((0.5, float("nan")), "float32", "not a finite number"),
     (RuntimeError("no kernel\nmore"), "float32", "does not work here (no kernel)"),
 ])
 def test_the_faster_is_taken_where_the_losses_agree(monkeypatch, short, expected, reason):
     choice = chosen(monkeypatch, (1.0, 3.0), short)
     assert choice.precision == expected and reason in choice.reason
     assert choice.trial.seconds == (short[0] if expected == "bfloat16" else 1.0)
+
+
+def test_one_loss_that_is_not_finite_is_enough(monkeypatch):
+    choice = chosen(monkeypatch, (1.0, 3.0), Trial(0.5, 0.5, (3.0, float("nan"), 3.0)))
+    assert choice.precision == "float32" and choice.trial.seconds == 1.0 and "not a finite number" in choice.reason
 
 
 def test_what_is_set_is_taken(monkeypatch):

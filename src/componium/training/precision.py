@@ -83,6 +83,8 @@ def _chosen(settings: TrainSettings, device: torch.device, tried: Callable[[str]
 
 
 def _better(plain: Trial, short: Trial) -> Choice:
+    if not all(math.isfinite(loss) for loss in short.losses):
+        return Choice("float32", "a loss in bfloat16 is not a finite number", plain)
     gain = plain.fastest_seconds / max(short.fastest_seconds, 1e-9)
     difference = max(abs(a - b) / max(abs(a), 1e-12) for a, b in zip(plain.losses, short.losses, strict=False))
     if not difference <= MOST_DIFFERENCE:

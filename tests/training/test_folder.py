@@ -395,6 +395,8 @@ def test_missing_package_is_a_sentence(run: RunFolder, monkeypatch: pytest.Monke
 
 def test_writing_is_explained_with_the_way_out(tmp_path: Path) -> None:
     assert "the disk is full" in str(folders.explained(tmp_path, OSError(122, "Disk quota exceeded")))
+    unbegun = str(folders.explained(tmp_path, OSError(28, "No space left on device"), begun=False))
+    assert "the disk is full" in unbegun and "the run did not begin" in unbegun and "--resume" not in unbegun
     assert str(folders.explained(tmp_path, OSError(13, "Permission denied"))).endswith(
         "cannot be written (Permission denied)")
     bad = BadFile("x", "is damaged")

@@ -22,6 +22,7 @@ pytest.importorskip("filelock")
 
 from componium import checkpoint, registry  # noqa: E402  (torch may be missing)
 from componium.music.errors import BadFile  # noqa: E402
+from componium.training.estimate import saving_seconds  # noqa: E402
 from componium.training.folder import RunFolder  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -74,6 +75,19 @@ def test_really_full_disk(small_disk: Path) -> None:
         assert value(found) in (1, 2)
         assert checkpoint.load(run.path, Table).arrays["w"].shape == (7_000, 4)
         assert checkpoint.load(run.steps_path / "1", Table).arrays["w"].shape == (7_000, 4)
+
+
+def test_disk_full_before_the_run_began(small_disk: Path) -> None:
+    """Nobody is sent to --resume where there is nothing to go on with."""
+    run = RunFolder(small_disk / "c")
+    with run.lock():
+        (small_disk / "filler").write_bytes(b"x" * (1_048_576 - 90_000))
+        for begin in (lambda: saving_seconds(Table(fill=1, rows=20_000), run.training, 10),
+                      lambda: run.start(RUN | {"long": "x" * 200_000})):
+            with pytest.raises(BadFile, match=r"the disk is full .*the run did not begin; make room") as raised:
+                begin()
+            assert "--resume" not in str(raised.value)
+    assert not run.path.exists()
 
 
 def test_file_size_limit(run: RunFolder) -> None:

@@ -55,7 +55,7 @@ def saving_seconds(model: Any, place: Path, size: int) -> tuple[float, float]:
                 os.fsync(file.fileno())
             state_seconds = (time.perf_counter() - started) * size / len(block)
     except (OSError, BadFile) as error:
-        raise explained(place, error) from error
+        raise explained(place, error, begun=False) from error
     return model_seconds, 2 * model_seconds + state_seconds
 
 

@@ -343,12 +343,21 @@ class RunFolder:
         try:
             yield
         except (OSError, BadFile) as error:
-            raise explained(self.path, error) from error
+            raise explained(self.path, error, begun=self.exists()) from error
 
 
-def explained(path: Path, error: OSError | BadFile) -> BadFile:
-    """Return what to tell of an error while a run writes; a full disk is named as such."""
+def explained(path: Path, error: OSError | BadFile, *, begun: bool = True) -> BadFile:
+    """Return what to tell of an error while a run writes; a full disk is named as such.
+
+    Args:
+        path: the folder or file that was written.
+        error: of the system, or of a checkpoint.
+        begun: whether there is a run to go on with.
+    """
     cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno in _FULL and not begun:
+        return BadFile(path, f"the disk is full ({cause.strerror}), so the run did not begin; make room, or choose "
+                             "another place")
     if isinstance(cause, OSError) and cause.errno in _FULL:
         return BadFile(path, f"the disk is full ({cause.strerror}); what was saved before is as it was: "
                              "make room and go on with --resume")

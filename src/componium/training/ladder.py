@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from componium.music.errors import BadInput
 
@@ -33,7 +34,7 @@ def is_kept(keep: str, step: int) -> bool:
     return step % int(rule.removeprefix("every=")) == 0
 
 
-def steps_to_keep(keep: str, steps: int) -> list[int]:
+def steps_to_keep(keep: str, steps: int) -> Sequence[int]:
     """Return the steps of a run of ``steps`` steps whose models are kept; the last weights are kept besides."""
     rule = parse_keep(keep)
     if rule == "log":
@@ -41,7 +42,7 @@ def steps_to_keep(keep: str, steps: int) -> list[int]:
     if rule == "none":
         return []
     every = int(rule.removeprefix("every="))
-    return list(range(every, steps + 1, every))
+    return range(every, steps + 1, every)
 
 
 def disk_bytes(*, weights_bytes: int, state_bytes: int, keep: str, steps: int) -> int:

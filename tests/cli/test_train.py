@@ -132,6 +132,14 @@ def test_words_in_the_wrong_order_and_nothing_to_learn_from_are_told(run, midi, 
     assert run("train", "tiny", "midi", "--steps", 0, "--out", "m").exit_code == 2
 
 
+def test_a_run_that_kept_no_model_yet_is_not_taken_for_music(run, midi, tiny, folder):
+    (folder / "begun" / "training").mkdir(parents=True)
+    (folder / "begun" / "training" / "run.json").write_text("{}")
+    for name in ("begun", "begun/"):
+        result = run("train", name, "midi", "--out", "m")
+        assert result.exit_code == 1 and "has kept no model yet; let it go on with --resume" in result.stderr
+
+
 def test_a_recipe_with_a_mistake_says_where(run, folder, midi, tiny):
     def told(text):
         Path("r.toml").write_text(text, encoding="utf-8")

@@ -64,12 +64,15 @@ def subject_of(model: str) -> Subject:
 
     Raises:
         BadInput: no such model, music where the model should be, or a model that does not learn.
+        BadFile: a run that has kept no model yet.
     """
-    from componium import registry
+    from componium import checkpoint, registry
 
     if model in registry.models() or model.rpartition(":")[0].endswith(".py"):
         return _learning(Subject(model, registry.model_class(model)))
     place = Path(model)
+    if (place / checkpoint.RUN).is_file():
+        checkpoint.header_of(place)  # tells of a run that has kept no model yet
     if place.exists() and not (place / "model.json").is_file():
         raise BadInput(f"the model comes first and the music after it: componium train MODEL {quoted(model)} --out DIR")
     try:

@@ -144,3 +144,29 @@ def test_models_that_cannot_are_refused(run, folder, call, model, told):
 def test_ordinals():
     assert [nth(number) for number in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]
+
+
+# evaluate --protocol answering
+
+def test_answering_is_measured_shown_and_written(run, folder, call, midi):
+    words = ["evaluate", MODEL, "--on", "midi", "--protocol", "answering", "--bars", 2, "--count", 3]
+    result = run(*words, "up=1", "--json", "e.json", "--out", "heard")
+    assert result.exit_code == 0, result.stderr
+    assert "contour similarity" in result.stdout and "share in the band" in result.stdout
+    told = json.loads((folder / "e.json").read_text(encoding="utf-8"))
+    assert (told["protocol"], told["pieces"], told["bars"], told["arguments"]) == ("answering", 3, 2, {"up": "1"})
+    assert set(told["table"]["contour"]) == {"reply", "continuation", "unrelated", "copy"}
+    assert json.loads((folder / "heard" / "answering.json").read_text(encoding="utf-8")) == told
+    heard = sorted((folder / "heard").glob("*-answered.mid"))
+    assert len(heard) == 3 and [track.name for track in read_score(heard[0]).tracks] == ["Melody", "Reply"]
+    assert read_origin(heard[0]).models[0].name == "answerer"
+    assert "--force" in run(*words, "--out", "heard").stderr
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["grammar", "--on", "midi"], "the model grammar cannot respond"), (["midi", "--on", "midi"], "is music"),
+    ([MODEL, "--on", "call.mid"], "a call of 4 and its continuation need 8"),
+    ([MODEL, "--on", "midi", "upp=1"], "did you mean up?")])
+def test_what_cannot_be_measured_is_refused(run, folder, call, midi, words, told):
+    result = run("evaluate", *words, "--protocol", "answering")
+    assert result.exit_code == 1 and told in result.stderr, result.stderr

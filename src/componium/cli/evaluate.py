@@ -24,6 +24,7 @@ Examples:
   componium evaluate my.markov --on valid.json --protocol jsb16 --count 0   (likelihood only)
   componium evaluate chorale-rnn --on valid.json --protocol harmonising     (voices filled in, against Bach)
   componium evaluate chorale-rnn --on valid.json --protocol seam            (bars composed anew, and their joins)
+  componium evaluate melody-rnn --on HELD_OUT_FOLDER --protocol answering   (calls and their replies)
 
 \b
 A model composes --count pieces, which are measured beside DATA: pitch, rhythm, harmony, structure, and with
@@ -35,6 +36,7 @@ Protocols of the likelihood (nats per token, lower is better):
 Protocols of what a model adds to the pieces of DATA (--count: the first so many; without it, all):
   harmonising   S, A, T, B, AT and ATB of chorales are taken away and filled in: errors against Bach, part-writing
   seam          2 bars (--bars) are composed anew, or gone on with: likelihood and intervals at the joins
+  answering     the first 4 bars (--bars) are answered: key, meter, contour, rhythm, closure, variety of the replies
 Pieces that the model learned from, or siblings of such pieces, are found and told.""")
 def evaluate(
     subject: Annotated[str, typer.Argument(metavar="MODEL_OR_FOLDER", help="A model, or music: a file, a folder or a "
@@ -47,7 +49,7 @@ def evaluate(
     bars: Annotated[int | None, typer.Option(min=1, help="Their length; without it, the median of DATA.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of composing and of the draws.")] = 1,
     protocol: Annotated[str, typer.Option(help="How likelihood is measured: auto, jsb16 or native; or harmonising, "
-                                                "seam.")] = "auto",
+                                                "seam, answering.")] = "auto",
     training: Annotated[str | None, typer.Option(metavar="DATA", help="What the model learned from: its pieces are "
                                                                       "searched for copies of it.")] = None,
     json: Json = None,

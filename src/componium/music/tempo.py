@@ -90,7 +90,7 @@ _MOVES = _moves()
 def _lengths(times: Floats) -> Floats:
     """Return [N] how long each time between onsets is in beats on the likeliest path; 0 for a pause."""
     tempi = np.arange(np.log(LOWEST_BPM), np.log(HIGHEST_BPM), _STEP)
-    change: Floats = -0.5 * (np.arange(-_REACH, _REACH + 1) * _STEP / _DRIFT) ** 2
+    change = np.asarray(-0.5 * (np.arange(-_REACH, _REACH + 1) * _STEP / _DRIFT) ** 2, np.float64)
     change -= np.log(np.exp(change).sum())
     start = np.log(np.array(list(_PLACES.values())) ** 2)
     best = start[:, None] - 0.5 * ((tempi - np.log(USUAL_BPM)) / _PREFERENCE) ** 2  # [places, tempi]

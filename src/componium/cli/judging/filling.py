@@ -1,4 +1,4 @@
-"""Judging what a model adds to given music: harmonising chorales, and the seams of composed passages."""
+"""Judging what a model adds to given music: voices of chorales, seams of composed passages, answers to phrases."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from componium.music.origin import GENERATED
 PROTOCOLS = {
     "harmonising": "voices of chorales are taken away and filled in: errors against Bach, part-writing, chords",
     "seam": "passages are composed anew: how they join the rest",
+    "answering": "the beginnings of pieces are answered: key, meter, contour, rhythm, closure, variety",
 }
-ABILITIES = {"harmonising": ("harmonize",), "seam": ("infill", "continue_")}
-VERBS = {"harmonize": "harmonise", "infill": "infill", "continue_": "continue"}
+ABILITIES = {"harmonising": ("harmonize",), "seam": ("infill", "continue_"), "answering": ("respond",)}
+VERBS = {"harmonize": "harmonise", "infill": "infill", "continue_": "continue", "respond": "respond"}
 SEAM_BARS = 2
+CALL_BARS = 4
 HEARD_PIECES = 8
 """So many pieces of each part are written into the folder of ``--out``."""
 
@@ -36,7 +38,7 @@ class Asked:
         pairs: the ``key=value`` words.
         on: the data.
         count: so many pieces of the data at most; none = all.
-        bars: length of a passage; none = `SEAM_BARS`.
+        bars: length of a passage or a call; none = `SEAM_BARS`, `CALL_BARS`.
         seed: of the first piece.
         json, out: where the results go; none = nowhere.
         accept_licence: whether the terms of a built-in corpus are accepted.
@@ -73,7 +75,8 @@ def judge_filling(asked: Asked) -> None:
     model, arguments = _loaded(asked)
     with progress_bar("reading") as progress:
         corpus = open_data(asked.on, asked.accept_licence, progress)
-    report = (_harmonising if asked.protocol == "harmonising" else _seam)(asked, model, corpus, arguments)
+    measure = {"harmonising": _harmonising, "seam": _seam, "answering": _answering}[asked.protocol]
+    report = measure(asked, model, corpus, arguments)
     for line in skipped_lines(report.skipped):
         say(line)
     for path in _files(asked):
@@ -81,6 +84,8 @@ def judge_filling(asked: Asked) -> None:
         say(f"wrote {path}")
     if asked.out is not None and asked.protocol == "harmonising":
         say(_write_pieces(asked, report, model))
+    if asked.out is not None and asked.protocol == "answering":
+        say(_write_answers(asked, report, model))
 
 
 def _files(asked: Asked) -> list[Path]:
@@ -128,12 +133,48 @@ def _seam(asked: Asked, model: Any, corpus: Any, arguments: Mapping[str, Any]) -
     return report
 
 
+def _answering(asked: Asked, model: Any, corpus: Any, arguments: Mapping[str, Any]) -> Any:
+    from componium.evaluation.answering import answering
+
+    with progress_bar("answering") as progress:
+        report = answering(model, corpus, bars=asked.bars or CALL_BARS, seed=asked.seed, most=asked.count,
+                           progress=progress, **arguments)
+    say(f"{report.model} on {report.data}, seed {report.seed}: the first {counted(report.bars, 'bar')} of "
+        f"{counted(report.pieces, 'piece')} answered; beside the replies, the same measures of what follows in the "
+        "piece, of another piece, and of the call itself")
+    table(list(report.COLUMNS), report.rows(), right=range(1, len(report.COLUMNS)))
+    say()
+    table(list(report.BAND_COLUMNS), report.band_rows(), right=range(1, len(report.BAND_COLUMNS)))
+    _tell(report.notes())
+    return report
+
+
 def _tell(notes: Sequence[str]) -> None:
     for note in notes:
         if note.startswith("WARNING: "):
             warn(note.removeprefix("WARNING: "))
         else:
             say(note)
+
+
+def _origin(asked: Asked, model: Any) -> Any:
+    return origin_for(GENERATED, "evaluate", [used_model(asked.subject, model)], seed=asked.seed, settings={
+        "subject": asked.subject, "on": asked.on, "protocol": asked.protocol, "words": asked.pairs})
+
+
+def _write_answers(asked: Asked, report: Any, model: Any) -> str:
+    """Write the first calls with their replies as MIDI to listen to."""
+    from componium.cli.pages.takes import file_names
+    from componium.cli.respond import after_call
+    from componium.music.formats import write_score
+
+    assert asked.out is not None
+    stems = file_names(report.names[:HEARD_PIECES])
+    paths = [asked.out / f"{stem}-answered.mid" for stem in stems]
+    check_files(paths, force=asked.force)
+    for path, call, reply in zip(paths, report.calls, report.answers, strict=False):
+        write_score(after_call(call, reply), path, origin=_origin(asked, model))
+    return f"wrote {counted(len(paths), 'file')} to {asked.out}: the first calls, each with its reply"
 
 
 def _write_pieces(asked: Asked, report: Any, model: Any) -> str:
@@ -147,9 +188,7 @@ def _write_pieces(asked: Asked, report: Any, model: Any) -> str:
     paths = {(part, number): asked.out / f"{stem}-{part}.mid" for part in sets for number, stem in enumerate(stems)}
     check_files(list(paths.values()), force=asked.force)
     for (part, number), path in paths.items():
-        origin = None if part == "bach" else origin_for(
-            GENERATED, "evaluate", [used_model(asked.subject, model)], seed=asked.seed,
-            settings={"subject": asked.subject, "on": asked.on, "protocol": asked.protocol, "words": asked.pairs})
+        origin = None if part == "bach" else _origin(asked, model)
         write_score(sets[part][number], path, origin=origin)
     return (f"wrote {counted(len(paths), 'file')} to {asked.out}: the first {counted(len(stems), 'piece')} as Bach "
             "wrote them, and with each part filled in")

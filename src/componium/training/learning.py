@@ -13,7 +13,7 @@ import torch
 from componium import checkpoint
 from componium.interface import Progress
 from componium.music.corpus import Corpus
-from componium.music.errors import BadFile
+from componium.music.errors import BadFile, BadInput
 from componium.music.origin import version
 from componium.training.batches import Batches, held_out_batches
 from componium.training.estimate import Costs, forward_seconds, saving_seconds, state_bytes
@@ -25,7 +25,7 @@ from componium.training.loop import Loop
 from componium.training.machine import Machine
 from componium.training.observing import Estimate, Observer, RunInfo
 from componium.training.precision import choose
-from componium.training.preparing import Prepared, divided, prepared_of
+from componium.training.preparing import Prepared, divided, prepared_of, set_aside
 from componium.training.settings import TrainSettings
 from componium.training.updates import Updates
 
@@ -85,10 +85,13 @@ def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, ma
     with machine.main_first():
         prepared = prepared_of(model, list(corpus), progress=_Part(progress, OPENED, PREPARED))
     model.passed_over = list(prepared.passed_over)
-    learned, held = divided(prepared, settings.held_out, settings.split_by)
+    seen, unseen = set_aside(prepared, settings.unseen)
+    if not seen.items:
+        raise BadInput(f"train.unseen={settings.unseen:g} leaves nothing of {len(prepared.items)} pieces to learn from")
+    learned, held = divided(seen, settings.held_out, settings.split_by)
     warn = _Warnings(observers)
     if settings.held_out and not held.items:
-        warn(f"nothing is held out of {len(prepared.items)} piece{'s' if len(prepared.items) > 1 else ''} (too few, or "
+        warn(f"nothing is held out of {len(seen.items)} piece{'s' if len(seen.items) > 1 else ''} (too few, or "
              "all of one family), so there is no held-out loss, and the last weights are kept, not the best")
     batches = Batches(model, learned.arrays, learned.names, batch=settings.batch, seed=asked.seed,
                       processes=machine.processes, rank=machine.rank, accumulate=settings.accumulate)
@@ -101,7 +104,7 @@ def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, ma
         if not fine_tuning:
             model.initialise(asked.seed)
         plan = _fresh(model, batches, held_batches, asked, folder, machine, fine_tuning)
-        plan.run |= {"data": dict(asked.sources) | _data(corpus, prepared, learned, held),
+        plan.run |= {"data": dict(asked.sources) | _data(corpus, prepared, learned, held, unseen),
                      "provenance": _provenance(model, corpus, learned, held, asked, fine_tuning)}
         if folder is not None and machine.main:
             folder.start(plan.run, force=asked.force)
@@ -205,9 +208,10 @@ def _best_of(folder: RunFolder | None, model: Any) -> tuple[Any, Any, dict[str, 
     return (*other.state(), {"figures": other.figures, "provenance": other.provenance})
 
 
-def _data(corpus: Corpus, prepared: Prepared, learned: Prepared, held: Prepared) -> dict[str, Any]:
+def _data(corpus: Corpus, prepared: Prepared, learned: Prepared, held: Prepared,
+          unseen: Prepared) -> dict[str, Any]:
     return {"name": corpus.name, "hash": prepared.data_hash, "pieces": len(learned.items),
-            "held_out_pieces": len(held.items),
+            "held_out_pieces": len(held.items), "unseen_pieces": len(unseen.items),
             "skipped": [[skipped.name, skipped.reason] for skipped in corpus.skipped],
             "passed_over": [[item.name, reason] for item, reason in prepared.passed_over]}
 
@@ -235,7 +239,8 @@ def _info(model: Any, plan: Plan, machine: Machine, folder: RunFolder | None, fi
     return RunInfo(
         model=model.name, steps=run["steps"], first_step=first_step, settings=run["train"], seed=run["seed"],
         parameters=parameters(model), data=data["name"], pieces=data["pieces"],
-        held_out_pieces=data["held_out_pieces"], passed_over=tuple((a, b) for a, b in data["passed_over"]),
+        held_out_pieces=data["held_out_pieces"], unseen_pieces=data.get("unseen_pieces", 0),
+        passed_over=tuple((a, b) for a, b in data["passed_over"]),
         device=machine.device.type, processes=machine.processes, precision=run["precision"],
         precision_reason=run["precision_reason"], estimate=plan.estimate, budget_seconds=run["budget_seconds"],
         fine_tuning=run["fine_tuning"], out=folder.path if folder is not None else None)

@@ -55,6 +55,7 @@ class RunInfo:
         budget_seconds: that the steps were reckoned from; None where they were given.
         fine_tuning: whether weights that were learned before are continued.
         out: the folder, or None.
+        unseen_pieces: that training never sees.
     """
 
     model: str
@@ -75,6 +76,7 @@ class RunInfo:
     budget_seconds: float | None
     fine_tuning: bool
     out: Path | None
+    unseen_pieces: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -144,6 +144,18 @@ def _nothing_left(model: Any, passed_over: Sequence[tuple[Item, str]]) -> str:
     return f"{model.name} cannot learn from any of the {len(passed_over)} pieces: {'; '.join([*told, *more])}"
 
 
+def set_aside(prepared: Prepared, share: float) -> tuple[Prepared, Prepared]:
+    """Return what training may see, and a share of the pieces, by their hashes, that it never sees.
+
+    They are those of the lowest hashes, and `divided` holds out the highest.
+    """
+    if not share or len(prepared.items) < 2:
+        return prepared, prepared.only(())
+    parts = parts_of(prepared.items, (share, 1 - share), "hash")
+    return (prepared.only(i for i, part in enumerate(parts) if part),
+            prepared.only(i for i, part in enumerate(parts) if not part))
+
+
 def divided(prepared: Prepared, share: float, by: str) -> tuple[Prepared, Prepared]:
     """Return what is learned from and what is held out.
 

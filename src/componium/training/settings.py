@@ -18,9 +18,9 @@ SCHEDULES = ("cosine", "constant", "linear", "halving")
 PRECISIONS = ("auto", "float32", "bfloat16")
 AT_LEAST = {"steps": 1, "batch": 1, "accumulate": 1, "held_out_every": 1, "save_every": 1, "log_every": 1,
             "warmup_steps": 0, "patience": 0, "preview_every": 0, "clip_norm": 0.0, "weight_decay": 0.0, "ema": 0.0,
-            "held_out": 0.0}
+            "held_out": 0.0, "unseen": 0.0}
 ABOVE_ZERO = ("learning_rate", "halve_every_epochs")
-BELOW_ONE = ("ema", "held_out")
+BELOW_ONE = ("ema", "held_out", "unseen")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +45,7 @@ class TrainSettings:
     precision: str = setting("auto", "numbers to calculate with; auto measures which is faster", PRECISIONS)
     held_out: float = setting(0.1, "share of the pieces that is not learned from but measured on; 0 = none")
     split_by: str = setting("melody", "how pieces are held out: whole families of a melody, or each by its hash", WAYS)
+    unseen: float = setting(0.0, "share of the pieces, by their hashes, that training never sees, for figures; 0 = none")
     held_out_every: int = setting(100, "updates between two measurements on the held-out pieces")
     patience: int = setting(0, "held-out measurements without improvement after which training stops; 0 = never")
     keep: str = setting("none", "which steps are kept as checkpoints: none, log (1, 2, 4, ...) or every=N")

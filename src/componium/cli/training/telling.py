@@ -62,7 +62,8 @@ def before_lines(run: RunInfo, stored: Mapping[str, Any] | None = None) -> list[
 
 def _data_line(run: RunInfo) -> str:
     held_out = f", {counted(run.held_out_pieces, 'piece')} held out to measure on" if run.held_out_pieces else ""
-    return f"learns from {counted(run.pieces, 'piece')} of {run.data}{held_out}"
+    unseen = f", {counted(run.unseen_pieces, 'piece')} not looked at" if run.unseen_pieces else ""
+    return f"learns from {counted(run.pieces, 'piece')} of {run.data}{held_out}{unseen}"
 
 
 def _skipped(run: RunInfo, stored: Mapping[str, Any]) -> list[str]:

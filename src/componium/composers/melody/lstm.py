@@ -63,7 +63,7 @@ class MelodyLSTMConfig:
     layers: int = setting(1, "recurrent layers")
     head: int = setting(128, "width of the layers that score symbols")
     dropout: float = setting(0.4, "share of units that are silenced in training, 0 to 0.9")
-    context_steps: int = setting(256, "length of a training example in grid steps")
+    context_steps: int = setting(192, "length of a training example in grid steps")
     plain: bool = setting(False, "hear only the symbol before and score symbols as symbols, as the course does")
     transpose: int = setting(0, "melodies are also learned moved by up to so many semitones")
     lengths: tuple[float, ...] = setting((), "learn only melodies whose notes and rests all have one of these lengths "

@@ -64,12 +64,12 @@ class MelodyTransformerConfig:
     lowest: int = setting(43, "lowest MIDI pitch, after melodies were moved to C major or A minor")
     highest: int = setting(91, "highest MIDI pitch; what lies outside is folded into the range by octaves")
     width: int = setting(128, "width of each step")
-    layers: int = setting(4, "layers of attention")
+    layers: int = setting(3, "layers of attention")
     heads: int = setting(4, "heads of each layer; they share the width")
-    inner: int = setting(256, "width between the two layers of each step")
+    inner: int = setting(384, "width between the two layers of each step")
     head: int = setting(128, "width of the layers that score symbols")
     dropout: float = setting(0.2, "share of units that are silenced in training, 0 to 0.9")
-    context_steps: int = setting(256, "length of a training example in grid steps")
+    context_steps: int = setting(192, "length of a training example in grid steps")
     plain: bool = setting(False, "hear only the symbol before and score symbols as symbols, as the course does")
     transpose: int = setting(0, "melodies are also learned moved by up to so many semitones")
     lengths: tuple[float, ...] = setting((), "learn only melodies whose notes and rests all have one of these lengths "
@@ -141,7 +141,7 @@ class MelodyTransformerNetwork(nn.Module):
     speeds: Tensor
     """[width of a head / 2] by how much each pair turns from step to step."""
 
-    def __init__(self, shape: Shape, *, width: int = 128, layers: int = 4, heads: int = 4, inner: int = 256,
+    def __init__(self, shape: Shape, *, width: int = 128, layers: int = 3, heads: int = 4, inner: int = 384,
                  head: int = 128, dropout: float = 0.2, slowest: float = 1000.0, plain: bool = False) -> None:
         super().__init__()
         self.shape, self.width, self.heads = shape, width, heads

@@ -14,7 +14,7 @@ from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperat
 from componium.cli.generate import default_stem, told_settings, words_of
 from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
 from componium.cli.outputs import check_file, check_score_format, out_path, write_piece
-from componium.cli.settings import flag_arguments, load_with, pairs_only
+from componium.cli.settings import flag_arguments, listened, load_with, pairs_only
 from componium.cli.show import Progress, new_app, progress_bar, quoted, say
 from componium.music.errors import BadInput
 from componium.music.origin import GENERATED, Origin
@@ -65,6 +65,8 @@ def continue_(
     told = "" if ready.model.deterministic else f" (seed {chosen})"
     kept = ready.score.note_num()
     say(f"wrote {path}{told}: {kept} notes kept, {piece.note_num() - kept} added")
+    for line in listened(ready.model, ready.score, ready.arguments):
+        say(line)
     if path.suffix.lower() in (".mid", ".midi"):
         say(f"listen: componium perform {quoted(path)} --with soundfont")
 

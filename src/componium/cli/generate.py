@@ -15,7 +15,7 @@ from componium.cli.choosing import folder_for
 from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperature
 from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
 from componium.cli.outputs import check_files, check_score_format, numbered, out_path, write_piece
-from componium.cli.settings import flag_arguments, load_with, pairs_only
+from componium.cli.settings import flag_arguments, listened, load_with, pairs_only
 from componium.cli.show import Progress, new_app, progress_bar, quoted, say
 from componium.cli.training.ladder import ALL, generate_ladder, is_ladder
 from componium.music.errors import BadInput
@@ -80,6 +80,8 @@ def generate(
     names = str(paths[0]) if count == 1 else f"{paths[0]} to {paths[-1].name}"
     many = f"{count} pieces of " if count > 1 else ""
     say(f"wrote {names}{told}: {many}{bars} bars, {notes} notes")
+    for line in listened(ready.model, ready.arguments.get("prompt"), ready.arguments):
+        say(line)
     if paths[0].suffix.lower() in (".mid", ".midi"):
         say(f"listen: componium perform {quoted(paths[0])} --with soundfont")
 

@@ -15,7 +15,7 @@ from componium.cli.generate import default_stem
 from componium.cli.harmonize import told_settings, words_of
 from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
 from componium.cli.outputs import check_file, check_score_format, out_path, write_piece
-from componium.cli.settings import flag_arguments, load_with, pairs_only
+from componium.cli.settings import flag_arguments, listened, load_with, pairs_only
 from componium.cli.show import Progress, counted, new_app, progress_bar, quoted, say
 from componium.music.errors import BadInput
 from componium.music.origin import GENERATED, Origin
@@ -71,6 +71,8 @@ def respond(
         write_piece(piece, path, title_of(ready), origin)
     told = "" if ready.model.deterministic else f" (seed {chosen})"
     say(f"wrote {path}{told}: {counts_told(ready, piece)}")
+    for line in listened(ready.model, ready.score, ready.arguments):
+        say(line)
     if path.suffix.lower() in (".mid", ".midi"):
         say(f"listen: componium perform {quoted(path)} --with soundfont")
 

@@ -91,6 +91,13 @@ def load_with(model: str, pairs: Mapping[str, str], ability: str, verb: str) -> 
     return loaded, {key: value for key, value in values.items() if key in arguments}
 
 
+def listened(model: Any, score: Any, arguments: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on which line of a score a model of one line has taken; none where there is no choice."""
+    listens_to = getattr(model, "listens_to", None)
+    told = listens_to(score, arguments.get("line", "auto")) if listens_to is not None and score is not None else ""
+    return [f"the melody: {told} (line=NUMBER, NAME or top takes another)"] if told else []
+
+
 def ability_of(model: Any, ability: str, verb: str) -> Any:
     """Return a method of a model or class, or raise `BadInput` with what the model can do instead."""
     method = getattr(model, ability, None)

@@ -45,7 +45,7 @@ class TrainSettings:
     precision: str = setting("auto", "numbers to calculate with; auto measures which is faster", PRECISIONS)
     held_out: float = setting(0.1, "share of the pieces that is not learned from but measured on; 0 = none")
     split_by: str = setting("melody", "how pieces are held out: whole families of a melody, or each by its hash", WAYS)
-    unseen: float = setting(0.0, "share of the pieces, by their hashes, that training never sees, for figures; 0 = none")
+    unseen: float = setting(0.0, "share of the pieces, by hash, that training never sees, for figures; 0 = none")
     held_out_every: int = setting(100, "updates between two measurements on the held-out pieces")
     patience: int = setting(0, "held-out measurements without improvement after which training stops; 0 = never")
     keep: str = setting("none", "which steps are kept as checkpoints: none, log (1, 2, 4, ...) or every=N")

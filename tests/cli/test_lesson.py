@@ -126,7 +126,7 @@ def test_cells_that_fail_beside_right_answers_are_warnings(run, folder):
 
 
 @pytest.mark.parametrize(("words", "told"), [
-    (["check", "02"], "there is no lesson '02'; the lessons are 01 (Markov chains)"),
+    (["check", "99"], "there is no lesson '99'; the lessons are 01 (Markov chains), 02 (Recurrent networks)"),
     (["open", "x"], "there is no lesson 'x'"),
     (["check", "01", "none.ipynb"], "none.ipynb: there is no such file"),
     (["check", "01", "."], "is a folder; name a notebook"),

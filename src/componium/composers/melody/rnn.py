@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -46,6 +47,7 @@ from componium.tokens.melody import (
     events_from_symbols,
     sounding,
 )
+from componium.tokens.melody_lookback import at_distances
 
 CONFIGURATIONS = ("basic", "mono", "lookback", "attention")
 STEPS_PER_BEAT = 4
@@ -164,25 +166,31 @@ class MelodyRNNNetwork(nn.Module):
         return [*first, *(tuple(each[:, parents] for each in memory) for memory in state[len(first):])]
 
 
-def event_chances(logits: Tensor, meant: Tensor, silent: Tensor, classes: int) -> Tensor:
-    """Return log-probabilities of symbols, hold, rest and the pitches: [..., classes].
+def class_of_symbols(encoding: Encoding) -> npt.NDArray[np.int64]:
+    """Return the class of each symbol (hold, rest, the pitches) in an encoding; `KeyMelody` has its pitches first."""
+    classes = np.arange(encoding.classes)
+    return np.roll(classes, 2) if isinstance(encoding, KeyMelody) else classes
+
+
+def event_chances(logits: Tensor, meant: Tensor, silent: Tensor, of_symbols: Tensor) -> Tensor:
+    """Return log-probabilities of symbols, hold, rest and the pitches: [..., S].
 
     A label that repeats is added to what it means; in silence, what goes on and what ends are both a rest.
 
     Args:
         logits: [..., labels].
-        meant: [..., labels - classes] the class that each repeat means.
+        meant: [..., labels - S] the class that each repeat means.
         silent: [...] whether nothing sounds before the step.
-        classes: how many events there are.
+        of_symbols: [S] the class of each symbol.
     """
-    chances = logits.softmax(-1)
+    chances, classes = logits.softmax(-1), len(of_symbols)
     plain = chances[..., :classes]
     for number in range(meant.shape[-1]):
         plain = plain.scatter_add(-1, meant[..., number:number + 1], chances[..., classes + number, None])
-    both = plain[..., :2].sum(-1)
-    hold = torch.where(silent, 0.0, plain[..., HOLD])
-    rest = torch.where(silent, both, plain[..., REST])
-    return torch.cat([hold[..., None], rest[..., None], plain[..., 2:]], -1).clamp(min=1e-30).log()
+    plain = plain[..., of_symbols]
+    hold, rest = plain[..., HOLD], plain[..., REST]
+    special = torch.stack([torch.where(silent, 0.0, hold), torch.where(silent, hold + rest, rest)], -1)
+    return torch.cat([special, plain[..., REST + 1:]], -1).clamp(min=1e-30).log()
 
 
 class MelodyReader:
@@ -199,6 +207,7 @@ class MelodyReader:
     def __init__(self, network: MelodyRNNNetwork, encoding: Encoding, rows: int) -> None:
         self.network, self.encoding = network, encoding
         self.device = network.scores.weight.device
+        self.of_symbols = torch.from_numpy(class_of_symbols(encoding)).to(self.device)
         self.heard = encoding.start(rows)
         self.state = network.start(rows)
         self.pitches = encoding.highest - encoding.lowest + 1
@@ -222,7 +231,7 @@ class MelodyReader:
         logits, self.state = self.network(self.told[:, None], self.state)
         meant = torch.from_numpy(self.encoding.repeats(self.heard)).to(self.device)
         silent = torch.from_numpy(~self.sounds).to(self.device)
-        self.found = event_chances(logits[:, 0], meant, silent, self.pitches + 2)
+        self.found = event_chances(logits[:, 0], meant, silent, self.of_symbols)
 
     def chances(self, voice: int) -> Tensor:
         """Return the log-probabilities of the next symbol: [rows, S]."""
@@ -282,17 +291,16 @@ class MelodyRNN(MelodyModel):
     def example(self, prepared: Arrays, rng: np.random.Generator | None) -> Arrays:
         """Return a crop of what is told, what came, and what repeats mean; or the whole melody."""
         events = events_from_symbols(prepared["symbols"], self.tokens)
-        classes, encoding = self.encoding.classes, self.encoding
+        encoding, of_symbols = self.encoding, class_of_symbols(self.encoding)
         came = OneHot(encoding.lowest, encoding.highest).labels(events)
-        distances = getattr(encoding, "distances", ())
         told = np.zeros((len(events), encoding.input_size), np.float32)
         told[1:] = encoding.inputs(events)[:-1]
-        meant = np.stack([np.append(np.zeros(min(each, len(came)), np.int64), came[:-each][:len(came)])
-                          for each in distances], 1) if distances else np.zeros((len(came), 0), np.int64)
+        distances = getattr(encoding, "distances", ())
+        meant = (at_distances(of_symbols[came], distances, int(of_symbols[HOLD])) if distances
+                 else np.zeros((len(came), 0), np.int64))
         silent = np.append(True, sounding(events)[:-1] < 0)
         target = np.where(silent & (came == 0), REST, came)
         arrays = {"told": told, "labels": encoding.labels(events), "meant": meant, "silent": silent, "target": target}
-        assert meant.shape[1] == encoding.size - classes
         if rng is None:
             return arrays
         steps = self.config.context_steps
@@ -311,7 +319,8 @@ class MelodyRNN(MelodyModel):
             labels = batch["labels"]
             nats = functional.cross_entropy(logits.float().transpose(1, 2), labels.clamp(min=0), reduction="none")
             return nats, labels >= 0, logits.argmax(-1) == labels
-        found = event_chances(logits.double(), batch["meant"], batch["silent"], self.encoding.classes)
+        of_symbols = torch.from_numpy(class_of_symbols(self.encoding)).to(logits.device)
+        found = event_chances(logits.double(), batch["meant"], batch["silent"], of_symbols)
         nats = -found.gather(-1, target.clamp(min=0)[..., None])[..., 0]
         return nats, target >= 0, found.argmax(-1) == target
 

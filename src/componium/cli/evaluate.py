@@ -25,6 +25,7 @@ Examples:
   componium evaluate chorale-rnn --on valid.json --protocol harmonising     (voices filled in, against Bach)
   componium evaluate chorale-rnn --on valid.json --protocol seam            (bars composed anew, and their joins)
   componium evaluate melody-rnn --on HELD_OUT_FOLDER --protocol answering   (calls and their replies)
+  componium evaluate my.melody-lstm --on tunes --protocol melody            (beside a chain; pieces new to it only)
 
 \b
 A model composes --count pieces, which are measured beside DATA: pitch, rhythm, harmony, structure, and with
@@ -33,6 +34,8 @@ Protocols of the likelihood (nats per token, lower is better):
   jsb16    four voices on a 16th grid, 47 symbols (JSB-16/tok); figures of all models may be compared
   native   the model's own tokens, any music; figures compare settings of one model only
   auto     jsb16 where DATA has four voices, else native
+  melody   one line in 16ths, pieces of DATA that are new to the model, beside a back-off chain that counted those
+           which it learned from: nats, accuracy, their ratio; give the whole DATA that a part was learned from
 Protocols of what a model adds to the pieces of DATA (--count: the first so many; without it, all):
   harmonising   S, A, T, B, AT and ATB of chorales are taken away and filled in: errors against Bach, part-writing
   seam          2 bars (--bars) are composed anew, or gone on with: likelihood and intervals at the joins
@@ -48,8 +51,8 @@ def evaluate(
                                                                     "[default: 40]")] = None,
     bars: Annotated[int | None, typer.Option(min=1, help="Their length; without it, the median of DATA.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of composing and of the draws.")] = 1,
-    protocol: Annotated[str, typer.Option(help="How likelihood is measured: auto, jsb16 or native; or harmonising, "
-                                                "seam, answering.")] = "auto",
+    protocol: Annotated[str, typer.Option(help="How likelihood is measured: auto, jsb16, native or melody; or "
+                                                "harmonising, seam, answering.")] = "auto",
     training: Annotated[str | None, typer.Option(metavar="DATA", help="What the model learned from: its pieces are "
                                                                       "searched for copies of it.")] = None,
     json: Json = None,

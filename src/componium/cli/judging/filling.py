@@ -1,4 +1,5 @@
-"""Judging what a model adds to given music: voices of chorales, seams of composed passages, answers to phrases."""
+"""Judging a model beside given music, each by a protocol of its own: voices of chorales that are filled in, seams of
+composed passages, answers to phrases, and how well one line is foreseen."""
 
 from __future__ import annotations
 
@@ -19,9 +20,12 @@ PROTOCOLS = {
     "harmonising": "voices of chorales are taken away and filled in: errors against Bach, part-writing, chords",
     "seam": "passages are composed anew: how they join the rest",
     "answering": "the beginnings of pieces are answered: key, meter, contour, rhythm, closure, variety",
+    "melody": "melodies are foreseen, 16th by 16th: nats and accuracy beside a chain that counted the same pieces",
 }
-ABILITIES = {"harmonising": ("harmonize",), "seam": ("infill", "continue_"), "answering": ("respond",)}
-VERBS = {"harmonize": "harmonise", "infill": "infill", "continue_": "continue", "respond": "respond"}
+ABILITIES = {"harmonising": ("harmonize",), "seam": ("infill", "continue_"), "answering": ("respond",),
+             "melody": ("log_likelihood",)}
+VERBS = {"harmonize": "harmonise", "infill": "infill", "continue_": "continue", "respond": "respond",
+         "log_likelihood": "judge how likely music is"}
 SEAM_BARS = 2
 CALL_BARS = 4
 HEARD_PIECES = 8
@@ -66,16 +70,19 @@ def judge_filling(asked: Asked) -> None:
         BadFile: the data cannot be read, or a file is in the way.
     """
     if is_music(asked.subject):
-        raise BadInput(f"{asked.subject} is music and not a model, so it fills in nothing; leave out --protocol")
+        raise BadInput(f"{asked.subject} is music and not a model, so there is nothing to judge by --protocol "
+                       f"{asked.protocol}; leave it out")
     if asked.count == 0:
         raise BadInput(f"--count 0 leaves no piece for --protocol {asked.protocol}; without --count, all are taken")
     if asked.bars is not None and asked.protocol == "harmonising":
         raise BadInput("--bars is the length of what is composed; --protocol harmonising fills in whole pieces")
+    if asked.bars is not None and asked.protocol == "melody":
+        raise BadInput("--bars is the length of what is composed; --protocol melody judges whole pieces")
     check_files(_files(asked), force=asked.force)
     model, arguments = _loaded(asked)
     with progress_bar("reading") as progress:
         corpus = open_data(asked.on, asked.accept_licence, progress)
-    measure = {"harmonising": _harmonising, "seam": _seam, "answering": _answering}[asked.protocol]
+    measure = {"harmonising": _harmonising, "seam": _seam, "answering": _answering, "melody": _melody}[asked.protocol]
     report = measure(asked, model, corpus, arguments)
     for line in skipped_lines(report.skipped):
         say(line)
@@ -145,6 +152,22 @@ def _answering(asked: Asked, model: Any, corpus: Any, arguments: Mapping[str, An
     table(list(report.COLUMNS), report.rows(), right=range(1, len(report.COLUMNS)))
     say()
     table(list(report.BAND_COLUMNS), report.band_rows(), right=range(1, len(report.BAND_COLUMNS)))
+    _tell(report.notes())
+    return report
+
+
+def _melody(asked: Asked, model: Any, corpus: Any, arguments: Mapping[str, Any]) -> Any:
+    from componium.evaluation.melody_likelihood import melody_likelihood
+
+    with progress_bar("judging") as progress:
+        report = melody_likelihood(model, corpus, most=asked.count, seed=asked.seed, progress=progress, **arguments)
+    say(f"{report.model} on {report.data}, {counted(len(report.pieces), 'test piece')}, 16ths of one line: nats, lower "
+        "is better")
+    table(list(report.COLUMNS), report.rows(), right=range(1, len(report.COLUMNS)))
+    if report.leak_free and report.siblings:
+        say(f"\nthe {counted(len(report.pieces) - len(report.siblings), 'piece')} that share no melody with what the "
+            "model learned from")
+        table(list(report.COLUMNS), report.rows(leak_free=True), right=range(1, len(report.COLUMNS)))
     _tell(report.notes())
     return report
 

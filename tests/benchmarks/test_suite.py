@@ -16,6 +16,7 @@ from componium.benchmarks import (
     material,
     measure,
     melody_encoding,
+    melody_speed,
     midi_read,
     soundfont_render,
     start,
@@ -25,6 +26,7 @@ from componium.benchmarks import (
 from componium.benchmarks.dictionary_chain import DictionaryChain
 from componium.music.errors import BadInput, MissingExtra
 from componium.music.grid import Grid
+from componium.music.score import bars, tempo_bpm
 from componium.tokens.melody import KeyMelody, Lookback
 
 
@@ -42,6 +44,8 @@ def little(monkeypatch):
     monkeypatch.setattr(composing_speed, "LENGTHS", (1, 2))
     monkeypatch.setattr(composing_speed, "READ_AGAIN", (1,))
     monkeypatch.setattr(melody_encoding, "chorales", lambda: (invented, "6 invented chorales"))
+    for name, value in {"BARS": 1, "PIECES": 4, "ALONE": 2, "LENGTHS": (1, 2), "REPEATS": 2}.items():
+        monkeypatch.setattr(melody_speed, name, value)
     monkeypatch.setattr(midi_read, "FILES", 8)
     monkeypatch.setattr(midi_read, "MUSIC21_FILES", 2)
     monkeypatch.setattr(midi_read, "BARS", 4)
@@ -56,7 +60,7 @@ def little(monkeypatch):
 def test_every_benchmark_gives_ratios(name, little):
     if name == "midi-read":
         pytest.importorskip("music21")
-    if name.startswith("compose"):
+    if name.startswith(("compose", "melody", "respond")):
         pytest.importorskip("torch")
     made = benchmarks.run([name])
     assert made
@@ -144,6 +148,30 @@ def test_a_token_costs_the_same_wherever_it_stands(monkeypatch):
     monkeypatch.setattr(composing_speed, "LENGTHS", (2, 16))
     monkeypatch.setattr(measure.time, "perf_counter", time.process_time)  # other programs do not count
     assert benchmarks.run(["compose-length"])[0].ratio > 0.5
+
+
+def test_a_step_of_a_melody_costs_the_same_wherever_it_stands(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(melody_speed, "LENGTHS", (4, 32))
+    monkeypatch.setattr(measure.time, "perf_counter", time.process_time)  # other programs do not count
+    assert benchmarks.run(["melody-length"])[0].ratio > 0.5
+
+
+def test_a_reply_is_stopped_after_its_first_beat():
+    pytest.importorskip("torch")
+    model, call = melody_speed._model("melody-rnn"), melody_speed.phrase()
+    read, steps = model.reader, []
+
+    def counted(grid, rows):
+        reader = read(grid, rows)
+        step = reader.step
+        reader.step = lambda number: (steps.append(number), step(number))
+        return reader
+
+    model.reader = counted
+    melody_speed.first_note(model, call)
+    assert len(steps) == 4, "the four 16ths of the first beat, which begins with a note"
+    assert call.note_num() > 8 and len(bars(call)) == 4 and tempo_bpm(call) == 120
 
 
 def test_what_is_read_again_at_each_step_is_the_same_music():

@@ -10,7 +10,7 @@ from typing import Any
 
 from componium import registry
 from componium.benchmarks.material import invented
-from componium.benchmarks.measure import Measurement, compare, seconds_of
+from componium.benchmarks.measure import Measurement, compare, on_one_thread, seconds_of
 from componium.music.errors import require
 
 BARS = 8
@@ -28,7 +28,7 @@ NOTE = "one version of each, untrained weights, one thread"
 def state() -> list[Measurement]:
     """Time composing with the state that is kept against reading all again at each step; the music is the same."""
     model, again = _model(), _rereading(_model())
-    return _single(lambda: [compare(
+    return on_one_thread(lambda: [compare(
         f"compose-state/{bars}", lambda bars=bars: _compose(model, bars),
         lambda bars=bars: _compose(again, bars), peer="reading the piece so far again at each step",
         repeats=3, amount=bars * STEPS_PER_BAR * VOICES, unit="tokens", note=f"one piece of {bars} bars; {NOTE}")
@@ -38,7 +38,7 @@ def state() -> list[Measurement]:
 def batch() -> list[Measurement]:
     """Time a hundred chorales side by side against one by one."""
     model = _model()
-    return [_single(lambda: compare(
+    return [on_one_thread(lambda: compare(
         "compose-batch", lambda: model.generate_many(count=PIECES, bars=BARS, seed=1, candidates=1),
         lambda: [_compose(model, BARS, seed) for seed in range(1, ALONE + 1)], peer="one after another",
         repeats=3, amount=PIECES * BARS * STEPS_PER_BAR * VOICES, unit="tokens", baseline_share=ALONE / PIECES,
@@ -48,7 +48,7 @@ def batch() -> list[Measurement]:
 def length() -> list[Measurement]:
     """Time pieces of several lengths; a ratio of 1 says that a token costs the same as in the shortest."""
     model = _model()
-    return _single(lambda: _lengths(model))
+    return on_one_thread(lambda: _lengths(model))
 
 
 def _lengths(model: Any) -> list[Measurement]:
@@ -95,15 +95,3 @@ def _rereading(model: Any) -> Any:
 
     model.network.remember = from_the_beginning
     return model
-
-
-def _single(job: Any) -> Any:
-    """Do a job on one thread: small networks are slower on several, and figures compare."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return job()
-    finally:
-        torch.set_num_threads(threads)

@@ -89,6 +89,18 @@ def compare(name: str, ours: Callable[[], object], baseline: Callable[[], object
         baseline_seconds=statistics.median(theirs) / baseline_share, repeats=len(mine), note=note)
 
 
+def on_one_thread(job: Any) -> Any:
+    """Do a job with torch on one thread: small networks are slower on several, and figures compare."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return job()
+    finally:
+        torch.set_num_threads(threads)
+
+
 HEADINGS = ("measurement", "ours", "baseline", "ratio", "what")
 """The columns of `rows`."""
 

@@ -20,7 +20,7 @@ Trains and generates: by gradient (componium.training), a thousand small steps. 
 a note costs the same wherever it stands. Harmonising runs several versions side by side, lets those go on that foresee
 your notes best, and takes the likeliest.
 
-Size and speed: 0.56 million weights at the defaults, 1.8 million as shipped (11 minutes of training on two cores). At
+Size and speed: 0.56 million weights at the defaults, 1.8 million as shipped (12 minutes of training on two cores). At
 the defaults, on one core, an update of 16 examples takes 0.09 s, eight bars a third of a second, a hundred pieces of
 eight bars together 0.7 s.
 """

@@ -87,10 +87,10 @@ def melody_likelihood(model: Any, data: Data, *, most: int | None = None, seed: 
     tested = (lines.new or lines.held_out)[:most]
     if not tested:
         raise BadInput(_nothing(model, corpus, lines))
-    lines, judged = _judged(model, lines, tested, partial(_part, progress, 0.6, 0.9))
+    judged, refused = _judged(model, tested, partial(_part, progress, 0.6, 0.9))
     if not judged:
         raise BadInput(f"{corpus.name}: the model {model.name} judged none of {len(tested)} test pieces (the first: "
-                       f"{lines.skipped[-1].name}: {lines.skipped[-1].reason})")
+                       f"{refused[0].name}: {refused[0].reason})")
     counted = (*lines.learned, *(lines.held_out if lines.new else ())) if lines.learned else ()
     told = {MODEL: [each for _, each in judged]}
     for number, order in enumerate(ORDERS if counted else ()):
@@ -98,7 +98,7 @@ def melody_likelihood(model: Any, data: Data, *, most: int | None = None, seed: 
         chain = BackOffChain(order, model.tokens.size).fit([line.symbols for line in counted])
         told[CHAIN.format(order)] = [_by_chain(chain, line, each) for line, each in judged]
     progress(1.0, f"{len(judged)} pieces")
-    return _report(model, corpus, lines, [line for line, _ in judged], told, len(counted), seed)
+    return _report(model, corpus, lines, [line for line, _ in judged], told, refused, len(counted), seed)
 
 
 def check_model(model: Any) -> None:
@@ -154,14 +154,14 @@ def ratio_of(model: Sequence[TokenLikelihood], chain: Sequence[TokenLikelihood],
     return Ratio(float(sums[0].sum() / sums[1].sum()), float(low), float(high))
 
 
-def _judged(model: Any, lines: Lines, tested: Sequence[Line],
-            progress: Progress) -> tuple[Lines, list[tuple[Line, TokenLikelihood]]]:
-    """Return the test pieces with the model's judgements; all at once where it can, else piece by piece."""
+def _judged(model: Any, tested: Sequence[Line],
+            progress: Progress) -> tuple[list[tuple[Line, TokenLikelihood]], list[Skipped]]:
+    """Return the test pieces with the model's judgements, and those that it refuses; at once where it can."""
     contents = [line.item.content for line in tested]
     if hasattr(model, "log_likelihood_many"):
         try:
             many = model.log_likelihood_many(contents, progress=progress)
-            return lines, [(line, _checked(model, line, each)) for line, each in zip(tested, many, strict=True)]
+            return [(line, _checked(model, line, each)) for line, each in zip(tested, many, strict=True)], []
         except BadInput:
             pass  # one of them cannot be judged: find out which
     judged, refused = [], []
@@ -171,7 +171,7 @@ def _judged(model: Any, lines: Lines, tested: Sequence[Line],
             judged.append((line, _checked(model, line, model.log_likelihood(line.item.content))))
         except BadInput as error:
             refused.append(Skipped(line.item.name, str(error)))
-    return dataclasses.replace(lines, skipped=(*lines.skipped, *refused)), judged
+    return judged, refused
 
 
 def _checked(model: Any, line: Line, told: TokenLikelihood) -> TokenLikelihood:
@@ -192,7 +192,8 @@ def _by_chain(chain: BackOffChain, line: Line, told: TokenLikelihood) -> TokenLi
 
 
 def _report(model: Any, corpus: Corpus, lines: Lines, tested: Sequence[Line],
-            told: Mapping[str, Sequence[TokenLikelihood]], counted: int, seed: int) -> MelodyReport:
+            told: Mapping[str, Sequence[TokenLikelihood]], refused: Sequence[Skipped], counted: int,
+            seed: int) -> MelodyReport:
     overlap = overlap_of(model, [line.item for line in tested])
     flags = overlap.flags()
     clean = [place for place, line in enumerate(tested) if not flags.get(line.item.name)]
@@ -202,7 +203,8 @@ def _report(model: Any, corpus: Corpus, lines: Lines, tested: Sequence[Line],
     return MelodyReport(
         model=model.name, data=corpus.name, seed=seed, learned_from=str(model.provenance.get("data", "")),
         knows_its_data=overlap.known, learned_pieces=len(lines.learned), held_out_pieces=len(lines.held_out),
-        new_pieces=len(lines.new), tested="new" if lines.new else "held out", counted_pieces=counted,
+        new_pieces=len(lines.new), tested="new" if lines.new else "held out", refused=tuple(refused),
+        counted_pieces=counted,
         judges={name: _judgement(those, keys) for name, those in told.items()},
         leak_free={name: _judgement(those, [keys[place] for place in clean]) for name, those in free.items()},
         ratio=ratio_of(told[MODEL], told[BESIDE], seed) if counted else None,

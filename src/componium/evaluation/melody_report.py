@@ -80,13 +80,14 @@ class MelodyReport:
         knows_its_data: whether the model says what it learned from.
         learned_pieces, held_out_pieces, new_pieces: of the data, of those that the model can hear.
         tested: ``"new"`` or ``"held out"``: which of them are the test pieces.
+        refused: those of the test pieces that the model prepares and does not judge, and why.
         counted_pieces: that the chain counted; 0 where there is no chain.
         judges: judge -> what it says of all test pieces; `MODEL` first.
         leak_free: the same of those that have no sibling among what was learned; empty where there are none.
         ratio, leak_free_ratio: of the model and the chain of order 4; None without a chain.
         siblings: names of the test pieces that share a melody with one that was learned.
         pieces: every test piece.
-        skipped: what could not be used, and why.
+        skipped: what could not be opened or prepared, and why.
     """
 
     model: str
@@ -98,6 +99,7 @@ class MelodyReport:
     held_out_pieces: int
     new_pieces: int
     tested: str
+    refused: tuple[Skipped, ...]
     counted_pieces: int
     judges: dict[str, Judgement]
     leak_free: dict[str, Judgement]
@@ -116,7 +118,7 @@ class MelodyReport:
 
     def notes(self) -> list[str]:
         """Return the sentences to show below the tables."""
-        return [self._division(), self._chain(), *self._ratios(), self._kinds(), self._leaks()]
+        return [self._division(), *self._refusals(), self._chain(), *self._ratios(), self._kinds(), self._leaks()]
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON data."""
@@ -126,6 +128,7 @@ class MelodyReport:
             "ratio": None if self.ratio is None else dataclasses.asdict(self.ratio),
             "leak_free_ratio": None if self.leak_free_ratio is None else dataclasses.asdict(self.leak_free_ratio),
             "siblings": list(self.siblings), "pieces": [dataclasses.asdict(each) for each in self.pieces],
+            "refused": [dataclasses.asdict(each) for each in self.refused],
             "skipped": [dataclasses.asdict(each) for each in self.skipped], "notes": self.notes()}
 
     def _division(self) -> str:
@@ -140,6 +143,13 @@ class MelodyReport:
             return f"{told} The new ones are the test pieces."
         return (f"{told} The held-out ones are the test pieces: as training chose the weights that do best on them, "
                 "they flatter the model a little. Trained with train.unseen=0.1, it never sees a tenth.")
+
+    def _refusals(self) -> list[str]:
+        if not self.refused:
+            return []
+        first, count = self.refused[0], len(self.refused)
+        return [f"{count} of {count + len(self.pieces)} test pieces it does not judge, and they are left out (the "
+                f"first: {first.name}: {first.reason})."]
 
     def _chain(self) -> str:
         if not self.counted_pieces:

@@ -22,6 +22,10 @@ TEMPLATE_FILE = Path(__file__).parents[2] / "docs" / "model_template.py"
 NAMES = [*registry.MODELS, TEMPLATE]
 SMALLER: dict[str, dict[str, Any]] = {
     "chorale-rnn": {"hidden": 48, "layers": 1, "head": 48, "context_steps": 64, "dropout": 0.0, "transpose": False},
+    "melody-lstm": {"hidden": 32, "head": 32, "context_steps": 64, "dropout": 0.5},
+    "melody-transformer": {"width": 32, "layers": 1, "heads": 2, "inner": 64, "head": 32, "context_steps": 64,
+                           "dropout": 0.0},
+    "melody-rnn": {"hidden": 32, "attention_steps": 8, "context_steps": 32, "dropout": 0.0},
 }
 """Settings with which networks are quick to try; what they say of themselves is checked at the defaults."""
 LESSON = {"precision": "float32", "batch": 8, "learning_rate": 0.01, "held_out": 0.0}

@@ -7,6 +7,7 @@ top. A note that lasts into the next, as in legato playing, ends there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from componium.music.voices import is_monophonic
 MELODY_WORDS = ("melod", "sopran", "vocal", "voice", "lead", "solo", "sing", "tune", "cantus", "canto", "discant",
                 "gesang", "chant")
 """Beginnings of words in the name of a track that is the melody."""
+_MELODY = re.compile(rf"(?<![^\W\d_])({'|'.join(MELODY_WORDS)})")
 BUSY = 0.5
 """A melody sounds for at least this share of the time that the busiest track does."""
 
@@ -68,8 +70,7 @@ def melody_line(score: Score, wanted: str = "auto") -> MelodyLine:
 
 def _melody_among(score: Score, full: Sequence[int]) -> tuple[int, str]:
     """Return the track that is the melody, and why."""
-    words = {place: score.tracks[place].name.lower() for place in full}
-    named = [place for place in full if any(word in words[place] for word in MELODY_WORDS)]
+    named = [place for place in full if _MELODY.search(score.tracks[place].name.lower())]
     if len(named) == 1:
         return named[0], "by its name"
     lengths = {place: float(note_arrays(score.tracks[place])["duration"].sum()) for place in named or full}

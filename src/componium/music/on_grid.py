@@ -16,19 +16,21 @@ FINER = (12, 24, 48)
 """Steps a beat of the grids that are proposed where one is too coarse."""
 
 
-def check_on_grid(track: Track, steps_per_beat: int, *, most: float = 0.0) -> None:
+def check_on_grid(track: Track, steps_per_beat: int, *, most: float = 0.0, may_be_finer: bool = True) -> None:
     """Raise `BadInput` where a track has notes that begin beside the grid, such as triplets on a grid of 16ths.
 
     Args:
         track: with notes.
         steps_per_beat: of the grid.
         most: share of the notes that may lie beside it all the same.
+        may_be_finer: whether another grid can be proposed.
     """
     beside = _beside(track, steps_per_beat)
     if beside.sum() <= most * len(beside):
         return
     beat = float(note_arrays(track)["time"][beside][0])
-    finer = [steps for steps in FINER if steps > steps_per_beat and _beside(track, steps).sum() <= most * len(beside)]
+    finer = [steps for steps in FINER
+             if may_be_finer and steps > steps_per_beat and _beside(track, steps).sum() <= most * len(beside)]
     train = f", or train with steps_per_beat={finer[0]}, which holds them" if finer else ""
     raise BadInput(f"{int(beside.sum())} of {len(beside)} notes begin beside the grid of {steps_per_beat} steps a "
                    f"beat, the first at beat {beat:.2f}: quantise the score{train}")

@@ -92,7 +92,7 @@ class Filled:
 
     Attributes:
         symbols: [steps, voices].
-        log_probabilities: [steps, voices] of each symbol, in nats, before any shaping.
+        log_probabilities: [steps, voices] of each symbol, in nats, before any shaping; 0 where it was heard at once.
     """
 
     symbols: Ints
@@ -176,14 +176,21 @@ class Filling:
         return self._chosen()
 
     def _heard_at_once(self) -> int:
-        """Let a reader that can hear the steps that are given at the beginning of all pieces; return how many."""
+        """Let a reader that can hear the steps that are given at the beginning of all pieces; return how many.
+
+        As many random numbers are passed over as step by step, so that this changes nothing but the speed.
+        """
         if not hasattr(self.reader, "hear"):
             return 0
         open_steps = (self.known < 0).any(-1).any(0)
         given = int(open_steps.to(torch.uint8).argmax()) if bool(open_steps.any()) else len(open_steps)
         given = min(given, int(self.lengths.min()))
         for step in range(given):
+            if step % self.way.beat_steps == 0:
+                self._resample(step)  # which leaves them as they are: nobody has chosen yet
             for voice in range(self.voices):
+                if self.uniforms is not None:
+                    self.uniforms.next()
                 shape = torch.Size((len(self.recent[voice]), self.groups[0][0].size))
                 symbols = self._allowed(step, voice, shape).to(torch.uint8).argmax(-1)
                 self._advance(step, voice, symbols)

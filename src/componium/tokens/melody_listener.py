@@ -26,32 +26,36 @@ AGREEMENT = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64])
 """How long a source agreed is told by which of these it reached: 0 to 12."""
 AGREEMENTS = len(AGREEMENT) + 1
 MOST_BEATS, MOST_NUMERATOR, MOST_BARS = 16, 16, 17
-MARK_SIZES = (STEPS_PER_BEAT, MOST_BEATS, MOST_NUMERATOR + 1, 7, MOST_BARS)
-"""Values of each mark: step of the beat, beat of the bar, numerator, power of two of the denominator, bar."""
 
 Ints = npt.NDArray[np.int64]
 
 
+def mark_sizes(steps_per_beat: int) -> tuple[int, ...]:
+    """Return how many values each mark has: step of the beat, beat, numerator, power of two of the denominator, bar."""
+    return steps_per_beat, MOST_BEATS, MOST_NUMERATOR + 1, 7, MOST_BARS
+
+
 @dataclass(frozen=True)
 class Meter:
-    """A meter, and the length of the pickup before the first full bar in steps."""
+    """A meter, the length of the pickup before the first full bar in steps, and the steps of a quarter note."""
 
     numerator: int = 4
     denominator: int = 4
     pickup_steps: int = 0
+    steps_per_beat: int = STEPS_PER_BEAT
 
     def steps_ago(self, bars: int) -> int:
         """Return how many steps so many bars are, to the nearest."""
-        return max(1, round(bars * 4 * STEPS_PER_BEAT * self.numerator / self.denominator))
+        return max(1, round(bars * 4 * self.steps_per_beat * self.numerator / self.denominator))
 
     def marks(self, steps: npt.ArrayLike) -> Ints:
-        """Return the marks of steps [...], as in `MARK_SIZES`: [..., marks]."""
+        """Return the marks of steps [...], as in `mark_sizes`: [..., marks]."""
         since = (np.asarray(steps, dtype=np.int64) - self.pickup_steps) * self.denominator
-        length = 4 * STEPS_PER_BEAT * self.numerator  # of a bar, in parts of a step: 1 / denominator
+        length = 4 * self.steps_per_beat * self.numerator  # of a bar, in parts of a step: 1 / denominator
         in_bar, bar = since % length // self.denominator, since // length + 1
         fixed = np.ones_like(bar)
         return np.stack([
-            in_bar % STEPS_PER_BEAT, np.minimum(in_bar // STEPS_PER_BEAT, MOST_BEATS - 1),
+            in_bar % self.steps_per_beat, np.minimum(in_bar // self.steps_per_beat, MOST_BEATS - 1),
             fixed * min(self.numerator, MOST_NUMERATOR), fixed * (self.denominator.bit_length() - 1),
             np.where(bar < MOST_BARS, bar, 9 + (bar - 9) % 8),  # from bar 17 on round and round
         ], axis=-1)

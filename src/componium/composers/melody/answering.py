@@ -8,13 +8,14 @@ begins with a beat, which is taken for the first of a bar.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from componium.composers.melody import writing
-from componium.composers.melody.lines import Heard, folded, octaves_into, shifted, to_c
+from componium.composers.melody.lines import folded, octaves_into, shifted, to_c
 from componium.composers.melody.writing import Wish
 from componium.interface import Progress
 from componium.music.errors import BadInput
@@ -24,6 +25,7 @@ from componium.music.melody_line import MelodyLine, melody_line
 from componium.music.score import (
     Score,
     TimeSignature,
+    key_signature,
     key_signature_of,
     meter,
     new_score,
@@ -35,7 +37,9 @@ from componium.music.score import (
     tempo_bpm,
 )
 from componium.music.tempo import guessed_tempo, is_on_grid
-from componium.tokens.sheets import bar_steps
+from componium.tokens import sheets
+from componium.tokens.grid import FIRST_PITCH
+from componium.tokens.sheets import Sheet, bar_steps
 
 if TYPE_CHECKING:
     from componium.composers.melody.model import MelodyModel
@@ -79,7 +83,7 @@ def heard_call(model: MelodyModel, phrase: Score, line: str, asked_bpm: float | 
     alone = phrase.copy()
     alone.tracks = type(alone.tracks)([found.track.copy()])
     alone.markers.clear()
-    believed = asked_bpm is None and len(phrase.tempos) <= 1 and is_on_grid(alone)
+    believed = asked_bpm is None and len({event.mspq for event in phrase.tempos}) <= 1 and is_on_grid(alone)
     if believed:
         tempo, laid = tempo_bpm(phrase), _since(alone, seconds)
     else:
@@ -96,12 +100,7 @@ def heard_call(model: MelodyModel, phrase: Score, line: str, asked_bpm: float | 
 
 def _since(call: Score, seconds: np.ndarray) -> Score:
     """Return a call from its first sounding bar on, or from the first bar of the part that is heard."""
-    start, last = float(note_arrays(call.tracks[0])["time"].min()), float(seconds[1].max())
-    early = seconds[0] < last - HEARD_SECONDS
-    if early.any() and not early.all():
-        start = float(note_arrays(call.tracks[0])["time"][~early].min())
-    elif early.all():
-        start = float(note_arrays(call.tracks[0])["time"].max())
+    start = float(note_arrays(call.tracks[0])["time"][_lately(seconds)].min())
     pickup, (numerator, denominator) = pickup_beats(call), meter(call)
     length = 4 * numerator / denominator
     since = 0.0 if start < pickup else pickup + (start - pickup) // length * length
@@ -117,10 +116,15 @@ def _since(call: Score, seconds: np.ndarray) -> Score:
     return kept
 
 
+def _lately(seconds: np.ndarray) -> np.ndarray:
+    """Return which notes begin in the part of a call that is heard; the last one does in any case."""
+    kept: np.ndarray = seconds[0] >= min(float(seconds[1].max()) - HEARD_SECONDS, float(seconds[0].max()))
+    return kept
+
+
 def _laid(call: Score, seconds: np.ndarray, tempo: float) -> Score:
     """Return a call played freely, its last part, on beats of a tempo: it begins with a beat."""
-    last = float(seconds[1].max())
-    kept = seconds[0] >= min(last - HEARD_SECONDS, float(seconds[0].max()))
+    kept = _lately(seconds)
     starts, ends = seconds[0][kept], seconds[1][kept]
     notes = {name: column[kept] for name, column in note_arrays(call.tracks[0]).items()}
     beats = (starts - starts.min()) * tempo / 60.0
@@ -151,23 +155,33 @@ def _until(grid: Grid, unit: int, bar: int) -> Grid:
     return replace(grid, pitches=pitches, held=held, pickup_steps=pickup, fermatas=())
 
 
+def answer_steps(call: Call) -> int:
+    """Return how long an answer is: as long as its call, to the nearest beat, but within 1 to 8 seconds."""
+    beats_a_second, spb = call.tempo_bpm / 60.0, call.grid.steps_per_beat
+    fewest, most = (math.ceil(round(SHORTEST_SECONDS * beats_a_second, 6)),
+                    math.floor(round(LONGEST_SECONDS * beats_a_second, 6)))
+    beats = max(min(round(call.seconds * beats_a_second), most), fewest)
+    return min(beats * spb, max(int(LONGEST_SECONDS * beats_a_second * spb), 1))  # a slow beat may be too long
+
+
+def answer_sheet(model: MelodyModel, call: Call, steps: int) -> Sheet:
+    """Return a sheet of an answer alone, which begins with a note; in the rules its first bar is bar 1."""
+    empty = np.full((steps, 1), SILENT_CELL, np.int16)
+    grid = replace(call.grid, pitches=empty, held=np.zeros((steps, 1), bool), pickup_steps=0, key=None)
+    possible = sheets.choices(model.tokens, writing.ranges_with(model, call.grid), steps, rests=model.learned.rests)
+    possible[0, 0, :FIRST_PITCH] = False
+    return Sheet(grid, np.full((steps, 1), sheets.OPEN, np.int64), possible, steps, call.moved)
+
+
 def answered(model: MelodyModel, phrase: Score, seed: int, wish: Wish, progress: Progress,
              asked_bpm: float | None) -> Score:
     """Return the answer to a phrase, from beat 0."""
     call = heard_call(model, phrase, wish.line, asked_bpm)
-    spb, start = model.tokens.steps_per_beat, len(call.grid)
-    seconds = min(max(call.seconds, SHORTEST_SECONDS), LONGEST_SECONDS)
-    beats = max(round(seconds * call.tempo_bpm / 60.0), 1)
-    beats = max(min(beats, int(LONGEST_SECONDS * call.tempo_bpm / 60.0)), 1)
-    sheet = writing.after(model, Heard(call.grid, call.moved, call.line), start + beats * spb)
-    sheet.possible[start, 0, :2] = False  # an answer begins with a note
-    (done, _), = writing.fill(model, sheet, [seed], wish, progress)
-    new = replace(done, pitches=done.pitches[start:], held=done.held[start:], pickup_steps=0, key=None, fermatas=())
-    answer = from_grid(shifted(new, -call.moved), tempo_bpm=call.tempo_bpm, names=(writing.NAME,))
+    sheet = answer_sheet(model, call, answer_steps(call))
+    (grid, _), = writing.fill(model, sheet, [seed], wish, progress, call=call.grid)
+    answer = from_grid(shifted(grid, -call.moved), tempo_bpm=call.tempo_bpm, names=(writing.NAME,))
     key = key_signature_of(phrase)
     if key is not None:
-        from componium.music.score import key_signature
-
         answer.key_signatures.append(key_signature(key))
     track = answer.tracks[0]
     track.program = call.line.track.program

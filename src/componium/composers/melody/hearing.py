@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from componium.interface import Arrays
+from componium.music.grid import Grid
 from componium.nn.recurrent import LockedDropout
 from componium.tokens.grid import HOLD
-from componium.tokens.melody_listener import AGES, AGREEMENTS, MARK_SIZES, SOURCES, Listener, Meter, told_of
+from componium.tokens.melody_listener import AGES, AGREEMENTS, SOURCES, Listener, Meter, mark_sizes, told_of
 
 WIDEST = 16
 """Intervals up to this many semitones are scored as intervals."""
@@ -188,14 +189,19 @@ class PlainScores(nn.Module):
 
 # what the models do with it
 
-def shape_of(pitches: int) -> Shape:
-    """Return the shape for a range of so many semitones."""
-    return Shape(pitches, AGES, MARK_SIZES, SOURCES, AGREEMENTS)
+def shape_of(pitches: int, steps_per_beat: int) -> Shape:
+    """Return the shape for a range of so many semitones, on a grid of so many steps a quarter note."""
+    return Shape(pitches, AGES, mark_sizes(steps_per_beat), SOURCES, AGREEMENTS)
 
 
-def prepared_melody(symbols: npt.NDArray[np.int16], meter: npt.NDArray[np.int16], pitches: int) -> Arrays:
+def meter_of(grid: Grid) -> Meter:
+    """Return the meter of a grid."""
+    return Meter(grid.numerator, grid.denominator, grid.pickup_steps, grid.steps_per_beat)
+
+
+def prepared_melody(symbols: npt.NDArray[np.int16], meter: Meter, pitches: int) -> Arrays:
     """Return what is told before each step of a melody and before its end, and what came: arrays [T + 1, ...]."""
-    told = told_of(np.append(symbols, HOLD), Meter(*(int(each) for each in meter)), pitches)
+    told = told_of(np.append(symbols, HOLD), meter, pitches)
     target = np.append(symbols, pitches + 2)
     return {name: values.astype(np.int16) for name, values in told.items()} | {"target": target.astype(np.int16)}
 
@@ -258,8 +264,7 @@ def nats_of(network: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, Tenso
     return nats, target >= 0, found.argmax(-1) == target
 
 
-def endings_of(network: nn.Module, symbols: npt.NDArray[np.int16], meter: npt.NDArray[np.int16]) -> npt.NDArray[
-        np.float64]:
+def endings_of(network: nn.Module, symbols: npt.NDArray[np.int16], meter: Meter) -> npt.NDArray[np.float64]:
     """Return how likely a melody is to end after each of its steps, given those up to it: [steps]."""
     prepared = prepared_melody(symbols, meter, network.shape.pitches)
     batch = {name: torch.from_numpy(values.astype(np.int64))[None] for name, values in prepared.items()}
@@ -308,8 +313,8 @@ class ToldReader:
         self.before = told.before[:, None]
 
     def chances(self, voice: int) -> Tensor:
-        """Return the log-probabilities of the next symbol, given that the melody does not end: [rows, S]."""
-        return self.found[:, :-1].log_softmax(-1)
+        """Return the log-probabilities that the melody goes on with each symbol: [rows, S]; the rest is `ending`."""
+        return self.found[:, :-1]
 
     def write(self, voice: int, symbols: Tensor) -> None:
         """Hear what was chosen: [rows]."""

@@ -43,7 +43,7 @@ class Heard:
 
 
 def heard(score: Score, tokens: GridTokens, *, line: str = "auto", normalised: bool = True,
-          most_beside: float = 0.0) -> Heard:
+          most_beside: float = 0.0, may_be_finer: bool = True) -> Heard:
     """Return the melody of a score on a model's grid.
 
     Args:
@@ -52,12 +52,13 @@ def heard(score: Score, tokens: GridTokens, *, line: str = "auto", normalised: b
         line: which line it is; see `componium.music.melody_line`.
         normalised: whether it is moved to C major or A minor.
         most_beside: share of the notes that may begin beside the grid; they go to its nearest step.
+        may_be_finer: whether the model can be trained with a finer grid.
 
     Raises:
         BadInput: there is no such line, it has notes beside the grid, or a meter that the grid cannot hold.
     """
     found = melody_line(score, line)
-    check_on_grid(found.track, tokens.steps_per_beat, most=most_beside)
+    check_on_grid(found.track, tokens.steps_per_beat, most=most_beside, may_be_finer=may_be_finer)
     alone = score.copy()
     track = found.track.copy()
     track.name = "Melody"

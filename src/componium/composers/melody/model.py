@@ -19,9 +19,8 @@ from componium.composers.melody.learned import Learned
 from componium.composers.melody.lines import Heard
 from componium.interface import Arrays, Progress, TokenLikelihood, silent
 from componium.music.errors import BadInput
-from componium.music.grid import Grid
+from componium.music.grid import Grid, from_grid
 from componium.music.item import Item
-from componium.music.keys import Key
 from componium.music.melody_line import melody_line
 from componium.music.score import Score, note_arrays
 from componium.nn.filling import Reader
@@ -100,7 +99,7 @@ class MelodyModel(ABC):
         """Return what reads so many versions of a grid while they are written."""
 
     def endings(self, grid: Grid) -> npt.NDArray[np.float64]:
-        """Return how likely the melody is to end before each step after its first, and after its last: [steps].
+        """Return how likely the melody is to end after each of its steps: [steps].
 
         Raises `BadInput`: a model without a stop symbol does not know.
         """
@@ -119,7 +118,7 @@ class MelodyModel(ABC):
         """Return the symbols of an item's melody with its meter, as arrays."""
         if not isinstance(item.content, Score):
             raise BadInput("it is a recording, not a score")
-        found = lines.heard(item.content, self.tokens, normalised=self.normalised, most_beside=MOST_BESIDE)
+        found = self.hear(item.content, most_beside=MOST_BESIDE)
         lines.check_lengths(note_arrays(found.line.track), tuple(getattr(self.config, "lengths", ())))
         if len(found.grid) < SHORTEST_BEATS * self.tokens.steps_per_beat:
             raise BadInput("its melody is shorter than two quarter notes")
@@ -199,10 +198,10 @@ class MelodyModel(ABC):
             seed: same seed, same melody.
             temperature: 1 as learned, lower more usual, higher more surprising, 0 always the likeliest.
             prompt: music to begin with, the seed motif; kept to the note.
-            key: such as "G minor", on whose tonic it ends; none = as it comes.
+            key: such as "G minor", on whose tonic the last bar ends; none = as it comes.
             meter: such as "3/4"; the corpus's most common if none.
             tempo_bpm: quarter notes a minute.
-            stop: end where the model ends the melody, if that is before the last bar.
+            stop: end where the model ends the melody, if that is before the last bar; one version is drawn.
             method: sample (drawn), beam (the likeliest path) or greedy.
             candidates: versions that are composed side by side, of which the likeliest is taken, or the beam's width.
             top_k: draw only from the k likeliest symbols; 0 from all.
@@ -314,27 +313,10 @@ class MelodyModel(ABC):
                                                  else each[name] for each in examples]))
                 for name in examples[0]}
 
-    def hear(self, score: Score, line: str = "auto") -> Heard:
-        """Return the melody of a score as the model hears it."""
-        return lines.heard(score, self.tokens, line=line, normalised=self.normalised)
-
-    def key_of(self, score: Score) -> Key:
-        """Return the key that a melody sounds in."""
-        return lines.key_in(score)
-
-    def stopped(self, grid: Grid, seed: int) -> Grid:
-        """Return a melody that rests from where the model ends it on.
-
-        Whether it ends before a step depends on the steps before alone, so that it may be drawn afterwards.
-        """
-        chances = self.endings(grid)
-        drawn = np.random.default_rng([seed, 11]).random(len(chances))
-        ends = np.flatnonzero((drawn < chances) & (np.arange(len(chances)) < len(grid) - 1))
-        if not len(ends):
-            return grid
-        pitches, held = grid.pitches.copy(), grid.held.copy()
-        pitches[ends[0] + 1:], held[ends[0] + 1:] = -1, False
-        return Grid(pitches, held, grid.steps_per_beat, grid.numerator, grid.denominator, grid.pickup_steps)
+    def hear(self, score: Score, line: str = "auto", *, most_beside: float = 0.0) -> Heard:
+        """Return the melody of a score as the model hears it; see `lines.heard`."""
+        return lines.heard(score, self.tokens, line=line, normalised=self.normalised, most_beside=most_beside,
+                           may_be_finer=hasattr(self.config, "steps_per_beat"))
 
     def ready(self) -> Any:
         """Return the model; raises `BadInput` where it has not been trained."""
@@ -348,8 +330,6 @@ class MelodyModel(ABC):
             return self.hear(piece).grid
         if piece.voice_count != 1:
             raise BadInput(f"the grid has {piece.voice_count} voices: {self.name} judges one line")
-        from componium.music.grid import from_grid
-
         return self.hear(from_grid(piece)).grid
 
     def _told(self, grid: Grid, nats: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> TokenLikelihood:

@@ -51,6 +51,8 @@ from componium.tokens.melody_lookback import at_distances
 
 CONFIGURATIONS = ("basic", "mono", "lookback", "attention")
 STEPS_PER_BEAT = 4
+LOUDEST = 100.0
+"""Bound of what an attentive layer says, which it hears again, so that it stays finite over thousands of steps."""
 Encoding = OneHot | Lookback | KeyMelody
 
 
@@ -106,9 +108,9 @@ class AttentiveLSTM(nn.Module):
         for step in range(told.shape[1]):
             hidden, cell = self.cell(fixed[:, step] + functional.linear(seen, moving), (hidden, cell))
             query = self.query(torch.cat([cell, hidden], -1))
-            shares = self.score(torch.tanh(keys + query[:, None])).softmax(1)  # [B, steps, 1]
-            seen = (shares * said).sum(1)
-            output = self.out(torch.cat([hidden, seen], -1))
+            shares = (torch.tanh(keys + query[:, None]) @ self.score.weight[0]).softmax(1)  # [B, steps]
+            seen = torch.bmm(shares[:, None], said)[:, 0]
+            output = self.out(torch.cat([hidden, seen], -1)).clamp(-LOUDEST, LOUDEST)
             said = torch.cat([said[:, 1:], output[:, None]], 1)
             keys = torch.cat([keys[:, 1:], self.key(output)[:, None]], 1)
             outputs.append(output)

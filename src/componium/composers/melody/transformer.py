@@ -40,6 +40,7 @@ from componium.composers.melody.hearing import (
     ToldReader,
     endings_of,
     example_of,
+    meter_of,
     nats_of,
     prepared_melody,
     shape_of,
@@ -203,21 +204,20 @@ class MelodyTransformer(MelodyModel):
     def make_network(self) -> nn.Module:
         """Return the network of the settings."""
         given = self.config
-        return MelodyTransformerNetwork(shape_of(self.pitches), width=given.width, layers=given.layers,
-                                        heads=given.heads, inner=given.inner, head=given.head, dropout=given.dropout,
-                                        plain=given.plain)
+        return MelodyTransformerNetwork(shape_of(self.pitches, given.steps_per_beat), width=given.width,
+                                        layers=given.layers, heads=given.heads, inner=given.inner, head=given.head,
+                                        dropout=given.dropout, plain=given.plain)
 
     # learning
 
     def prepare(self, item: Item) -> Arrays:
         """Return what the network is told of an item's melody, as arrays."""
         melody = super().prepare(item)
-        return melody | prepared_melody(melody["symbols"], melody["meter"], self.pitches)
+        return melody | self._melody(melody)
 
     def example(self, prepared: Arrays, rng: np.random.Generator | None) -> Arrays:
         """Return a crop, moved a little where ``transpose`` says so; or the whole melody."""
-        told = prepared if "target" in prepared else prepared_melody(prepared["symbols"], prepared["meter"],
-                                                                     self.pitches)
+        told = prepared if "target" in prepared else self._melody(prepared)
         return example_of(told, rng, steps=self.config.context_steps, transpose=self.config.transpose,
                           pitches=self.pitches)
 
@@ -229,14 +229,17 @@ class MelodyTransformer(MelodyModel):
 
     def reader(self, grid: Grid, rows: int) -> ToldReader:
         """Return what reads so many versions of a grid while they are written."""
-        return ToldReader(self.network.eval(), Meter(grid.numerator, grid.denominator, grid.pickup_steps), rows)
+        return ToldReader(self.network.eval(), meter_of(grid), rows)
 
     def endings(self, grid: Grid) -> npt.NDArray[np.float64]:
         """Return how likely the melody is to end after each of its steps: [steps]."""
-        meter = np.array([grid.numerator, grid.denominator, grid.pickup_steps], np.int16)
-        return endings_of(self.network, self.tokens.encode(grid)[:, 0], meter)
+        return endings_of(self.network, self.tokens.encode(grid)[:, 0], meter_of(grid))
 
     @property
     def pitches(self) -> int:
         """How many semitones the range has."""
         return int(self.config.highest - self.config.lowest + 1)
+
+    def _melody(self, line: Arrays) -> Arrays:
+        meter = Meter(*(int(each) for each in line["meter"]), self.tokens.steps_per_beat)
+        return prepared_melody(line["symbols"], meter, self.pitches)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from componium.composers.melody.lines import Heard, heard, shifted
+from componium.composers.melody.lines import Heard, key_in, shifted
 from componium.interface import Progress
 from componium.music.constraint_words import read_rule
 from componium.music.constraints import Constraints, Frame
@@ -17,7 +18,16 @@ from componium.music.errors import BadInput
 from componium.music.grid import REST as SILENT_CELL
 from componium.music.grid import Grid, from_grid
 from componium.music.keys import Key
-from componium.music.score import Score, concatenate, key_signature, note_arrays, set_notes, tempo_bpm
+from componium.music.score import (
+    Score,
+    concatenate,
+    end_beats,
+    key_signature,
+    note_arrays,
+    round_half_up,
+    set_notes,
+    tempo_bpm,
+)
 from componium.music.where import filled, passages
 from componium.nn.filling import Filled, Filling, Task, Way
 from componium.nn.samplers import Sampling
@@ -64,8 +74,8 @@ class Wish:
         return Constraints() if self.constraints is None else Constraints.read(self.constraints)
 
 
-def fill(model: MelodyModel, sheet: Sheet, seeds: Sequence[int], wish: Wish, progress: Progress,
-         ending: Key | None = None) -> list[tuple[Grid, Filled]]:
+def fill(model: MelodyModel, sheet: Sheet, seeds: Sequence[int], wish: Wish, progress: Progress, *,
+         ending: Key | None = None, call: Grid | None = None) -> list[tuple[Grid, Filled]]:
     """Return the filled grids of one sheet, one a seed.
 
     Args:
@@ -75,6 +85,7 @@ def fill(model: MelodyModel, sheet: Sheet, seeds: Sequence[int], wish: Wish, pro
         wish: how to compose.
         progress: told how far it is.
         ending: the key (as the model hears it) whose tonic ends the piece, where no rule speaks against it.
+        call: what is heard before the sheet begins, and is no part of it.
     """
     if min(seeds, default=0) < 0:
         raise BadInput(f"seed={min(seeds)}: a seed is 0 or more")
@@ -87,7 +98,11 @@ def fill(model: MelodyModel, sheet: Sheet, seeds: Sequence[int], wish: Wish, pro
     sounding = np.where(grid.pitches == SILENT_CELL, count, grid.pitches.astype(np.int64) - model.tokens.lowest)
     known = np.where(sheet.fixed == sheets.OPEN, -1, sounding)[:sheet.until]
     tasks = [Task(automaton, seed, known) for seed in seeds]
-    reader = model.reader(grid, len(seeds) * way.versions)
+    reader = model.reader(grid if call is None else call, len(seeds) * way.versions)
+    if call is not None:
+        with torch.inference_mode():
+            symbols = torch.from_numpy(model.tokens.encode(call).astype(np.int64))
+            reader.hear(symbols.expand(len(seeds) * way.versions, -1, -1))  # type: ignore[attr-defined]
     done = Filling(tasks, reader, 1, way).run(progress)
     return [(decoded(model, sheet, each), each) for each in done]
 
@@ -121,6 +136,8 @@ def new_pieces(model: MelodyModel, seeds: Sequence[int], wish: Wish, progress: P
                key: str | None, meter: str | None, tempo: float | None, stop: bool) -> list[Score]:
     """Compose new melodies side by side."""
     check_bars(bars)
+    if stop and wish.constraints is not None:
+        raise BadInput("stop may end a melody before its rules are kept: leave out stop or constraints")
     if tempo is not None and not 5 <= tempo <= 500:
         raise BadInput(f"tempo_bpm={tempo}: the tempo has to be between 5 and 500 quarter notes a minute")
     wanted = None if key is None else parse_key(key)
@@ -135,15 +152,38 @@ def new_pieces(model: MelodyModel, seeds: Sequence[int], wish: Wish, progress: P
     elif wanted is not None:
         home = wanted
     sheet = replace(sheet, moved=-back)
+    if stop and wish.method == "sample":  # the likeliest of several would be one that hardly ends
+        wish = replace(wish, candidates=1)
     pieces = []
-    for (grid, _), seed in zip(fill(model, sheet, seeds, wish, progress, home), seeds, strict=True):
-        grid = model.stopped(grid, seed) if stop else grid
+    for (grid, _), seed in zip(fill(model, sheet, seeds, wish, progress, ending=home), seeds, strict=True):
+        grid = stopped(grid, model.endings(grid), seed) if stop else grid
         free = wanted is None and wish.constraints is None and model.normalised
         grid = shifted(grid, nearby(seed) if free else back)
         score = from_grid(grid, tempo_bpm=tempo or DEFAULT_TEMPO_BPM, names=(NAME,))
-        score.key_signatures.append(key_signature(wanted or model.key_of(score)))
+        score.key_signatures.append(key_signature(wanted or key_in(score)))
         pieces.append(score)
     return pieces
+
+
+def stopped(grid: Grid, endings: np.ndarray, seed: int) -> Grid:
+    """Return a melody that ends where it is drawn to end, rests to the next bar line and goes no further.
+
+    Whether it ends after a step depends on the steps up to it alone, so that it may be drawn afterwards.
+
+    Args:
+        grid: the melody.
+        endings: [steps] how likely it is to end after each step.
+        seed: same seed, same end.
+    """
+    drawn = np.random.default_rng([seed, 11]).random(len(endings))
+    ends = np.flatnonzero(drawn[:-1] < endings[:-1])
+    if not len(ends):
+        return grid
+    bar, last = sheets.bar_steps(grid.numerator, grid.denominator, grid.steps_per_beat), int(ends[0])
+    pitches, held = grid.pitches.copy(), grid.held.copy()
+    pitches[last + 1:], held[last + 1:] = SILENT_CELL, False
+    steps = min(-(-(last + 1) // bar) * bar, len(grid))
+    return replace(grid, pitches=pitches[:steps], held=held[:steps])
 
 
 def nearby(seed: int) -> int:
@@ -156,8 +196,8 @@ def nearby(seed: int) -> int:
 def continued(model: MelodyModel, score: Score, seed: int, wish: Wish, progress: Progress, *, bars: int | None,
               total_bars: int | None) -> Score:
     """Return a score followed by new music: ``bars`` more, or so many that it has ``total_bars`` in all."""
-    check_bars(bars if bars is not None else total_bars or 1)
-    found = model.hear(score, wish.line)
+    check_bars(total_bars if bars is None else bars)
+    found = to_the_end(model.hear(score, wish.line), score)
     grid = found.grid
     length = sheets.bar_steps(grid.numerator, grid.denominator, grid.steps_per_beat)
     whole = -(-(len(grid) - grid.pickup_steps) // length)
@@ -172,21 +212,30 @@ def continued(model: MelodyModel, score: Score, seed: int, wish: Wish, progress:
     return joined(score, found, written, start / grid.steps_per_beat)
 
 
+def to_the_end(found: Heard, score: Score) -> Heard:
+    """Return a melody that rests until the end of its score, where other tracks are longer."""
+    steps = int(round_half_up(end_beats(score) * found.grid.steps_per_beat))
+    return replace(found, grid=sheets.lengthened(found.grid, max(steps, len(found.grid))))
+
+
 def after(model: MelodyModel, found: Heard, steps: int) -> Sheet:
-    """Return the sheet of what follows a melody; where the melody lies beyond what was learned, so may the new part."""
-    pitches = found.grid.pitches[found.grid.pitches != SILENT_CELL]
-    ranges = model.learned.ranges.copy()
-    ranges[0] = min(ranges[0, 0], int(pitches.min())), max(ranges[0, 1], int(pitches.max()))
-    sheet = sheets.sheet_after(found.grid, model.tokens, ranges, steps=steps, rests=model.learned.rests)
+    """Return the sheet of what follows a melody."""
+    sheet = sheets.sheet_after(found.grid, model.tokens, ranges_with(model, found.grid), steps=steps,
+                               rests=model.learned.rests)
     return replace(sheet, moved=found.moved)
+
+
+def ranges_with(model: MelodyModel, grid: Grid) -> np.ndarray:
+    """Return from where to where it may write: where the melody lies beyond what was learned, so may the new part."""
+    pitches = grid.pitches[grid.pitches != SILENT_CELL]
+    low, high = model.learned.ranges[0]
+    return np.array([[min(low, int(pitches.min())), max(high, int(pitches.max()))]])
 
 
 def joined(score: Score, found: Heard, written: Score, at_beats: float) -> Score:
     """Return a score followed by new notes in the track of its melody, as loud as the melody is."""
     whole = score.copy()
     notes = note_arrays(written.tracks[0])
-    if not len(notes["time"]):
-        return whole
     loudness = max(int(np.median(note_arrays(found.line.track)["velocity"])), 1)
     added = score.copy()
     for track in added.tracks:
@@ -211,7 +260,7 @@ def joined(score: Score, found: Heard, written: Score, at_beats: float) -> Score
 def infilled(model: MelodyModel, score: Score, where: str, seed: int, wish: Wish, progress: Progress) -> Score:
     """Return a score with new music in some bars of its melody."""
     places = passages(score, where)
-    found = model.hear(score, wish.line)
+    found = to_the_end(model.hear(score, wish.line), score)
     sheet = sheets.sheet_around(found.grid, places, model.tokens, model.learned.ranges, rests=model.learned.rests,
                                 may_end=wish.constraints is not None)
     (done, _), = fill(model, replace(sheet, moved=found.moved), [seed], wish, progress)
@@ -227,9 +276,9 @@ def infilled(model: MelodyModel, score: Score, where: str, seed: int, wish: Wish
 
 # what all of them need
 
-def check_bars(bars: int) -> None:
+def check_bars(bars: int | None) -> None:
     """Raise `BadInput` for lengths that cannot be composed."""
-    if not 1 <= bars <= MOST_BARS:
+    if bars is None or not 1 <= bars <= MOST_BARS:
         raise BadInput(f"bars={bars}: between 1 and {MOST_BARS} bars can be composed")
 
 
@@ -248,8 +297,3 @@ def parse_meter(text: str) -> tuple[int, int]:
             int(bottom) not in (1, 2, 4, 8, 16):
         raise BadInput(f"meter={text}: a meter is written like 4/4, 3/4 or 6/8")
     return int(top), int(bottom)
-
-
-def hear(model: MelodyModel, score: Score, line: str) -> Heard:
-    """Return the melody of a score as a model hears it; raises `BadInput` where there is none, or it has no sound."""
-    return heard(score, model.tokens, line=line, normalised=model.normalised)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -201,6 +202,17 @@ def test_an_echo_a_drone_and_silence_are_what_they_are(tunes):
         assert any(note.startswith("WARNING: 100 %") for note in told.notes())
     assert json.loads(json.dumps(echo.to_json()))["protocol"] == "answering"
     assert "calls" not in echo.to_json() and len(echo.rows()) == len(MEASURES) and len(echo.band_rows()) == 3
+
+
+def test_pieces_that_were_learned_are_left_out_where_there_are_others(tunes):
+    tunes = [dataclasses.replace(each, hash=f"hash {number}") for number, each in enumerate(tunes)]
+    partner = Partner()
+    partner.provenance = {"hashes": ["hash 0", "hash 2", "another"], "fingerprints": []}
+    told = answering(partner, tunes, replies=2, varied=1)
+    assert told.pieces == 5 and told.seen.endswith("The 2 pieces of the data that it did learn from are left out.")
+    assert answering(partner, tunes, replies=2, varied=1, most=3).pieces == 3, "so many of those that are left"
+    told = answering(partner, [tunes[0], tunes[2]], replies=2, varied=1)
+    assert told.pieces == 2 and told.seen.startswith("WARNING: the model learned from 2 of these 2 pieces")
 
 
 def test_pieces_that_give_no_call_are_named(tunes):

@@ -5,6 +5,7 @@ Conventions.
 - A *call* is the beginning of a held-out piece, so many bars from its first note on: a pickup belongs to it, and the
   upbeat of what follows does not. Of a piece of several voices it is the top line. The model replies once to every
   call. Pieces that change their meter there, or are shorter than twice that, are left out.
+- Pieces that the model learned from (by hash of content) are left out where the data holds others; how many is told.
 - Beside each figure stand those of three other phrases in place of the reply: the *continuation*, the next so many bars
   of the same piece; something *unrelated*, the continuation of another piece in the same meter (any, where there is
   none); and a *copy*, the call itself. A figure of the reply means something between these only.
@@ -93,7 +94,8 @@ def answering(model: Any, data: Data, *, bars: int = 4, seed: int = 0, most: int
     if bars < 1 or replies < 2:
         raise BadInput(f"bars={bars}, replies={replies}: a call has at least one bar, and variety at least two replies")
     corpus = opened(data, silent)
-    items, skipped, calls, answers = list(corpus)[:most], list(corpus.skipped), [], []
+    unlearned = not_learned(model, list(corpus))
+    items, skipped, calls, answers = unlearned[:most], list(corpus.skipped), [], []
     for number, item in enumerate(items):
         progress(0.5 * number / len(items), item.name)
         try:
@@ -120,8 +122,20 @@ def answering(model: Any, data: Data, *, bars: int = 4, seed: int = 0, most: int
         {"distance": Estimate.of(spread[:, 0]), "distinct": Estimate.of(spread[:, 1]),
          "distance_unrelated": Estimate.of(np.array([distance(*pair) for pair in zip(
              sets["continuation"], sets["unrelated"], strict=True)]))},
-        overlap_of(model, items).sentence(len(items)).replace(" The column `leak-free` leaves them out.", ""),
+        _seen(model, items, len(corpus) - len(unlearned)),
         tuple(skipped), [call.name for call in calls], [call.score for call in calls], answers)
+
+
+def not_learned(model: Any, items: Sequence[Item]) -> list[Item]:
+    """Return the items that a model has not learned from; all of them where it learned from all."""
+    learned = set(getattr(model, "provenance", {}).get("hashes", ()))
+    return [item for item in items if not item.hash or item.hash not in learned] or list(items)
+
+
+def _seen(model: Any, items: Sequence[Item], left_out: int) -> str:
+    """Say what the model has seen of the pieces, and how many that it has learned from were left out."""
+    told = overlap_of(model, items).sentence(len(items)).replace(" The column `leak-free` leaves them out.", "")
+    return f"{told} The {left_out:,} pieces of the data that it did learn from are left out." if left_out else told
 
 
 def call_of(item: Item, count: int) -> Call:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from componium import checkpoint
-from componium.cli.demo import baseline, plan, tune, work, writing
-from componium.cli.demo.plan import CHAIN, FILES, NETWORK, Asked, Lesson
+from componium.cli.demo import baseline, duet, plan, tune, work, writing
+from componium.cli.demo.plan import CHAIN, FILES, NETWORK, PARTNER, Asked, Lesson
 from componium.cli.pages.takes import unpacked
 from componium.music.audio import Audio
 from componium.music.constraint_check import violations
@@ -19,15 +20,17 @@ from componium.music.corpus import Corpus
 from componium.music.errors import MissingExtra
 from componium.music.formats import read_score
 from componium.music.grid import to_grid
+from componium.music.item import hash_of_score
 from componium.music.origin import read_origin
 from componium.music.provenance import benchmark_part, item_fingerprints
-from componium.music.score import FERMATA, bars, key_signature_of, pickup_beats
+from componium.music.score import FERMATA, bars, key_signature_of, pickup_beats, seconds_at
 from componium.music.soundfont import find_soundfont
+from componium.music.tempo import FEWEST_NOTES, USUAL_BPM
 from componium.music.theory import key_of
 from componium.registry import PRETRAINED
 
 NEEDS = ("torch", "music21", "verovio", "pretty_midi")
-SHOWN = ("chorale", "folk-tune", "markov")
+SHOWN = ("chorale", "folk-tune", "call-and-reply", "markov")
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def test_the_demo_writes_everything_and_its_commands_work(run, folder, little_co
     page = checked_page(out)
     for words in ("4 bars in Bb major", "Markov chain", "made for the tests", "CC0-1.0", "JSB-16/tok", "nats per token",
                   "first-order chain", "cadence", "--seed 3", find_soundfont().licence, tune.TITLE, tune.SOURCE,
-                  "encoding licence not stated"):
+                  "encoding licence not stated", duet.TITLE, duet.SOURCE, duet.RULES, "contour similarity"):
         assert words in page, words
     scores = table_of(page, ">model<")
     assert list(scores)[:2] == [NETWORK, CHAIN] and float(scores[CHAIN][0]) < 3.85 > float(scores[NETWORK][0])
@@ -87,18 +90,52 @@ def test_the_demo_writes_everything_and_its_commands_work(run, folder, little_co
     sound = Audio.read(out / "chorale.wav")
     assert sound.loudness_lufs == pytest.approx(-16, abs=0.3) and sound.peak_db < 0
     for name in (name for name in FILES if name.endswith((".mid", ".musicxml", ".wav", ".png"))):
-        origin, by_chain = read_origin(out / name), name.startswith("markov")
-        licence = "CC0-1.0" if by_chain else "public-domain work, encoding licence not stated"
-        assert (origin.verb, origin.seed, origin.licence) == ("demo", 3, licence)
-        assert origin.models[0].name == (CHAIN if by_chain else NETWORK) and origin.settings["key"] == "Bb major"
-        assert origin.models[0].checkpoint == checkpoint.digest(out / "model" if by_chain else PRETRAINED / NETWORK)
+        origin = read_origin(out / name)
+        assert (origin.verb, origin.seed, origin.settings["key"]) == ("demo", 3, "Bb major")
+        if name == "call.mid":
+            assert (origin.made, origin.models) == ("converted", ()) and given_abc(origin, out)
+            continue
+        by = {"markov": CHAIN, "reply": PARTNER, "call-and-reply": PARTNER}.get(name.partition(".")[0], NETWORK)
+        assert origin.licence == ("CC0-1.0" if by == CHAIN else "public-domain work, encoding licence not stated")
+        assert [used.name for used in origin.models] == [by]
+        assert origin.models[0].checkpoint == checkpoint.digest(out / "model" if by == CHAIN else PRETRAINED / by)
         assert origin.made == ("performed" if name.endswith(".wav") else "generated")
+        assert by != PARTNER or name.endswith(".wav") or given_abc(origin, out)
     commands = [line.strip() for line in result.stdout.splitlines() if line.startswith("  componium ")]
-    assert len(commands) == 3 and all(command in page.replace("&#x27;", "'") for command in commands)
+    assert len(commands) == 4 and all(command in page.replace("&#x27;", "'") for command in commands)
     for command in commands:
         assert run(*shlex.split(command)[1:]).exit_code == 0, command
-    assert len(list(out.iterdir())) == len(FILES) + 4
+    assert len(list(out.iterdir())) == len(FILES) + 5
     assert read_score(out / "folk-tune-2.mid").note_num() > read_score(out / "tune.abc").note_num()
+
+
+def given_abc(origin, out):
+    """Tell whether an origin names the call as what a human gave, by its bytes and its music."""
+    given, = origin.given
+    path = out / "call.abc"
+    return (given.file, given.sha256, given.music) == (
+        "call.abc", hashlib.sha256(path.read_bytes()).hexdigest(), hash_of_score(read_score(path)))
+
+
+def test_the_reply_is_that_of_respond_and_both_are_heard_in_order(run, folder, little_corpus):
+    assert run("demo", "--out", "d", "--bars", 2, "--seed", 4).exit_code == 0
+    out = folder / "d"
+    call, reply, both = (read_score(out / f"{name}.mid") for name in ("call", "reply", "call-and-reply"))
+    assert notes_of(call) == notes_of(duet.call()) == notes_of(read_score(out / "call.abc"))
+    for words, name in ([], "reply"), (["--with-call"], "call-and-reply"):
+        assert run("respond", PARTNER, out / "call.mid", "--seed", 4, "--out", f"{name}.mid", *words).exit_code == 0
+        assert notes_of(read_score(f"{name}.mid")) == notes_of(read_score(out / f"{name}.mid"))
+    assert [track.name for track in both.tracks] == ["Call", "Reply"]
+    assert notes_of(both) == notes_of(call) + [(16 + start, *rest) for start, *rest in notes_of(reply)]
+    assert [track.program for track in both.tracks] == [68, 71]
+    sound = Audio.read(out / "call-and-reply.wav")
+    first, second = (np.sqrt((sound.samples[:, int(start * sound.sample_rate_hz):int(end * sound.sample_rate_hz)] ** 2)
+                             .mean(axis=1)) for start, end in ((0.2, 7.5), (8.8, 16.0)))
+    assert min(*first, *second) > 0.01 and first[0] > 1.2 * first[1] and second[1] > 1.2 * second[0]  # left, then right
+
+
+def notes_of(score):
+    return [(note.time, note.duration, note.pitch) for track in score.tracks for note in track.notes]
 
 
 def test_the_demo_replaces_its_own_files_only_and_only_with_force(run, folder, little_corpus):
@@ -163,10 +200,35 @@ def test_the_tune_is_what_people_sing():
     assert all(60 <= note.pitch <= 79 for note in score.tracks[0].notes)  # a soprano's range
 
 
+def test_the_call_asks_and_another_tune_is_harmonised():
+    score = duet.call()
+    steps = np.diff([note.pitch for note in score.tracks[0].notes]).tolist()
+    assert steps == [2, 2, -4, 0, 2, 2, -4, 4, 1, 2, -3, 1, 2]
+    assert len(bars(score)) == 4 and str(key_signature_of(score)) == "G major" and duet.TITLE != tune.TITLE
+    assert seconds_at(score, [score.end()]) == [8]  # the longest that a reply may be
+
+
+def test_the_rules_that_are_told_are_those_that_are_kept():
+    pytest.importorskip("torch")
+    from componium.composers.melody import answering
+
+    told = duet.RULES
+    assert f"{answering.SHORTEST_SECONDS:.0f} to {answering.LONGEST_SECONDS:.0f} seconds" in told
+    assert f"no note over {answering.LONGEST_NOTE_SECONDS:.0f};" in told
+    assert f"the last {answering.HEARD_SECONDS:.0f} seconds" in told
+    assert "more than four notes, and is 120 otherwise" in told and (FEWEST_NOTES, USUAL_BPM) == (5, 120)
+
+
+def test_figures_of_replies_are_told_where_a_checkpoint_has_them():
+    figures = {"held out loss of 30 pieces": 0.5, "answering, contour in the band, share": 0.7}
+    assert duet.figures_text(figures).endswith("measured: answering, contour in the band, share: 0.7.")
+    assert duet.figures_text({"held out loss of 30 pieces": 0.5}) == ""
+
+
 def test_the_harmonised_tune_keeps_the_melody_and_its_rules():
     pytest.importorskip("torch")
     lesson = Lesson(None, None, None)
-    work.load_network(lesson)
+    work.load_networks(lesson)
     made = work.harmonise(lesson, 5, lambda *_: None)
     given = [(note.time, note.duration, note.pitch) for note in tune.melody().tracks[0].notes]
     assert [(note.time, note.duration, note.pitch) for note in made.tracks[0].notes] == given
@@ -183,7 +245,7 @@ def test_nobody_learned_from_what_both_are_judged_on():
     for package in NEEDS:
         pytest.importorskip(package)
     lesson = work.read_chorales(lambda *_: None)
-    work.load_network(lesson)
+    work.load_networks(lesson)
     parts = {benchmark_part(item_fingerprints(item)) for item in lesson.held_out}
     assert parts == {"test"} and len(lesson.held_out) > 50
     learned = {item.hash for item in lesson.train} | set(lesson.network.provenance["hashes"])
@@ -229,7 +291,7 @@ def test_the_real_demo_is_done_in_time_and_sounds(start, folder):
 def test_the_page_plays_and_follows_in_score_and_roll(run, folder, little_corpus, browse):
     assert run("demo", "--out", "d", "--bars", 4).exit_code == 0
     with browse(folder / "d" / "index.html", width=390, height=800) as page:
-        for anchor in ("t1", "t2", "t3"):
+        for anchor in ("t1", "t2", "t4"):
             page.evaluate(f"document.querySelector('#{anchor} .sheet').scrollIntoView()")
             page.wait_for_function(f"() => player.takes.get('{anchor}').notes.length > 0")
             page.locator(f"#{anchor} .plot.roll").scroll_into_view_if_needed()
@@ -242,6 +304,17 @@ def test_the_page_plays_and_follows_in_score_and_roll(run, folder, little_corpus
               parseFloat(document.querySelector("#{anchor} .extra .playhead").style.left),
               [...document.querySelectorAll("#{anchor} .on")].map(e => [+e.dataset.s, +e.dataset.e])]""")
             assert 45 < left < 60 and len(spans) >= 6 and all(start <= now < end for start, end in spans)
+        for voice, other in (0, 1), (1, 0):  # the call is heard first, then its reply
+            page.evaluate("document.querySelector('#t3 .sheet').scrollIntoView()")
+            page.wait_for_function("() => player.takes.get('t3').notes.length > 0")
+            note = page.locator(f"#t3 .roll .v{voice} rect").first
+            note.scroll_into_view_if_needed()
+            note.click()
+            page.wait_for_function(f"""() => document.querySelector('#t3 .roll .v{voice} .on')
+              && document.querySelector('#t3 .sheet .on')""")
+            page.evaluate("player.pause()")
+            assert not page.locator(f"#t3 .roll .v{other} .on").count()
+            assert (page.evaluate("player.audio.currentTime") > 7.5) == bool(voice)
         for button in page.locator("button.play").all():
             button.click()
             page.wait_for_function("() => !player.audio.paused && player.audio.currentTime > 0")

@@ -1,4 +1,4 @@
-"""`componium demo`: a chorale and a harmonised folk tune by the shipped network, and beside them a Markov chain."""
+"""`componium demo`: a chorale, a harmonised tune and a reply by shipped networks, and a Markov chain beside them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ Examples:
   componium demo --out demo2 --key "D major" --bars 12 --seed 7
 
 \b
-Writes chorale.mid, .musicxml, .wav and .png, folk-tune.mid, .musicxml and .wav, markov.mid and .wav, the Markov chain
-that was learned (model), and index.html, which shows and plays it all without a network.
+Writes chorale.mid, .musicxml, .wav and .png, folk-tune.mid, .musicxml and .wav, call.abc and .mid, reply.mid,
+call-and-reply.mid, .musicxml and .wav, markov.mid and .wav, the Markov chain that was learned (model), and index.html,
+which shows and plays it all without a network.
 Needs: pip install 'componium[neural,notation,soundfont]'.""")
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")] = Path("demo"),
@@ -31,9 +32,9 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pieces.")] = 1,
     force: Force = False,
 ) -> None:
-    """Compose a chorale in the key asked for, harmonise a folk tune, compare with a Markov chain, and show it all."""
-    from componium.cli.demo import tune, words, work, writing
-    from componium.cli.demo.plan import INSTRUMENTS, NETWORK, Asked
+    """Compose a chorale in a key, harmonise a folk tune, answer a call, compare with a Markov chain, show it all."""
+    from componium.cli.demo import duet, tune, words, work, writing
+    from componium.cli.demo.plan import INSTRUMENTS, NETWORK, PARTNER, Asked
     from componium.music.keys import Key
 
     begun = time.perf_counter()
@@ -46,22 +47,24 @@ def demo(
         lesson = work.read_chorales(progress)
     with step(f"Learning a Markov chain from {len(lesson.train)} of them") as progress:
         work.learn(lesson, progress)
-    with step(f"Loading {NETWORK}, which is shipped"):
-        work.load_network(lesson)
+    with step(f"Loading {NETWORK} and {PARTNER}, which are shipped"):
+        work.load_networks(lesson)
     with step(f"Judging both on {len(lesson.held_out)} chorales that neither has learned from") as progress:
         work.judge(lesson, progress)
     with step(f"Composing {bars} bars in {tonality}, with either of them") as progress:
         composed = work.compose(lesson, asked, progress)
     with step(f"Harmonising {tune.TITLE} with {NETWORK}") as progress:
         harmonised = work.harmonise(lesson, seed, progress)
+    with step(f"Answering {duet.TITLE} with {PARTNER}") as progress:
+        answered = work.answer(lesson, seed, progress)
     with step("Measuring part-writing and chords, beside Bach's") as progress:
         music = work.measure(lesson, composed, progress)
     with step(f"Performing: {', '.join(INSTRUMENTS)}") as progress:
-        works = work.play(composed, harmonised, music, seed, progress)
+        works = work.play(composed, harmonised, answered, music, seed, progress)
     with step("Engraving, drawing and writing"):
         writing.write(lesson, works, asked, force=force)
     say(f"\n{words.sentence(lesson)}")
     say(f"Done in {time.perf_counter() - begun:.0f} s. Open {out / 'index.html'} in a browser to see and hear it. "
-        "Three commands to try next:\n")
+        "Four commands to try next:\n")
     for line in words.next_commands(asked):
         say(f"  {line}")

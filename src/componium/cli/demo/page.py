@@ -74,7 +74,7 @@ class Facts:
         trained: paragraphs.
         made: what and value, one row each.
         reproduce: the command line that makes the same again.
-        next_commands: three command lines.
+        next_commands: four command lines.
         files: beside the page.
     """
 
@@ -103,7 +103,7 @@ def page(pieces: Mapping[str, Performance], seed: int, facts: Facts) -> str:
         section("How they compare", *(_comparison(each) for each in facts.comparisons)),
         section("What was learned from what", paragraphs(*facts.trained)),
         section("How it was made", table((), facts.made), paragraphs("The same again, note for note:"),
-                command(facts.reproduce), paragraphs("Three commands to try next:"), command(*facts.next_commands),
+                command(facts.reproduce), paragraphs("Four commands to try next:"), command(*facts.next_commands),
                 paragraphs("The files:"), links([(name, name) for name in facts.files]))))
     return document(facts.title, body, lead=facts.lead, takes=takes, foot=Html(escape(FOOT)))
 

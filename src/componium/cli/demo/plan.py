@@ -9,14 +9,16 @@ from typing import Any
 
 NETWORK = "chorale-rnn"
 CHAIN = "markov"
-CHORALE, TUNE, OTHER = "chorale", "folk-tune", "markov"
-"""Stems of the files of the three pieces."""
+PARTNER = "melody-rnn"
+CHORALE, TUNE, DUET, OTHER = "chorale", "folk-tune", "call-and-reply", "markov"
+"""Stems of the files of the four pieces."""
 FILES = ("chorale.mid", "chorale.musicxml", "chorale.wav", "chorale.png", "tune.abc", "tune-rules.txt", "folk-tune.mid",
-         "folk-tune.musicxml", "folk-tune.wav", "markov.mid", "markov.wav", "index.html")
+         "folk-tune.musicxml", "folk-tune.wav", "call.abc", "call.mid", "reply.mid", "call-and-reply.mid",
+         "call-and-reply.musicxml", "call-and-reply.wav", "markov.mid", "markov.wav", "index.html")
 MODEL = "model"
 """The folder of the Markov chain that was learned on the spot."""
 INSTRUMENTS = ("oboe", "clarinet", "french horn", "bassoon")
-"""Who plays soprano, alto, tenor and bass: names of General MIDI."""
+"""Who plays soprano (and a call), alto (and a reply), tenor and bass: names of General MIDI."""
 PLACES = (-0.45, 0.2, -0.15, 0.45)
 """Where they sit, from -1 (left) to 1 (right)."""
 TEMPO_BPM = 76.0
@@ -48,13 +50,14 @@ class Asked:
 class Lesson:
     """The corpus in parts, the models, and how they did on ``held_out``, from which none of them learned.
 
-    The network comes shipped; the chain comes with `work.learn`, the figures with `work.judge`.
+    Network and partner (who answers) come shipped; the chain comes with `work.learn`, the figures with `work.judge`.
     """
 
     corpus: Any
     train: Any
     held_out: Any
     network: Any = None
+    partner: Any = None
     chain: Any = None
     reports: Mapping[str, Any] = field(default_factory=dict)
     first_order_nats: float = float("nan")
@@ -76,8 +79,10 @@ class Works:
         pieces: stem of the file -> the piece with its sound.
         composed: model -> the chorales that it composed, the one that is shown first.
         music: "Bach" or model -> `evaluation.harmonising_report.Music`, the measures of its pieces.
+        duet: `duet.Duet`, the call and its reply.
     """
 
     pieces: Mapping[str, Performance]
     composed: Mapping[str, Sequence[Any]]
     music: Mapping[str, Any]
+    duet: Any

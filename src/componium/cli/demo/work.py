@@ -1,4 +1,4 @@
-"""The demo's work, step by step: learn, judge, compose, harmonise, measure, perform."""
+"""The demo's work, step by step: learn, judge, compose, harmonise, answer, measure, perform."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from componium.cli.demo import baseline, tune
+from componium.cli.demo import baseline, duet, tune
 from componium.cli.demo.plan import (
     BARS_A_PHRASE,
     CANDIDATES,
     CHAIN,
     CHORALE,
+    DUET,
     INSTRUMENTS,
     LUFS,
     NETWORK,
     OTHER,
+    PARTNER,
     PLACES,
     TEMPO_BPM,
     TUNE,
@@ -55,11 +57,11 @@ def learn(lesson: Lesson, progress: Progress) -> None:
     lesson.chain = train(create(CHAIN), lesson.train, progress=progress)
 
 
-def load_network(lesson: Lesson) -> None:
-    """Load the shipped network."""
+def load_networks(lesson: Lesson) -> None:
+    """Load the shipped networks: the one that composes, and the one that answers."""
     from componium.registry import load
 
-    lesson.network = load(NETWORK)
+    lesson.network, lesson.partner = load(NETWORK), load(PARTNER)
 
 
 def judge(lesson: Lesson, progress: Progress) -> None:
@@ -96,6 +98,19 @@ def harmonise(lesson: Lesson, seed: int, progress: Progress) -> Any:
     return for_winds(ruled(lesson.network.harmonize, tune.RULES, tune.melody(), seed=seed, progress=progress))
 
 
+def answer(lesson: Lesson, seed: int, progress: Progress) -> duet.Duet:
+    """Return the call, the reply that `componium respond` gives for the seed, and both one after the other."""
+    from componium.cli.respond import after_call
+
+    call = duet.call()
+    reply = lesson.partner.respond(call, seed=seed, progress=progress)
+    if not reply.note_num():
+        raise BadInput(f"{PARTNER} answered {duet.TITLE} with silence; try another --seed")
+    both = for_winds(after_call(call, reply))
+    call.tracks[0].program, reply.tracks[0].program = (track.program for track in both.tracks)
+    return duet.Duet(call, reply, both)
+
+
 def ruled(ability: Callable[..., Any], rules: str, *given: Any, **arguments: Any) -> Any:
     """Return what an ability makes under rules, which it reads from a file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -105,10 +120,10 @@ def ruled(ability: Callable[..., Any], rules: str, *given: Any, **arguments: Any
 
 
 def for_winds(piece: Any) -> Any:
-    """Write the four instruments into a piece."""
+    """Write the four instruments into a piece, or the first ones into one of fewer voices."""
     from componium.music.general_midi import program_of
 
-    for track, instrument in zip(piece.tracks, INSTRUMENTS, strict=True):
+    for track, instrument in zip(piece.tracks, INSTRUMENTS[:len(piece.tracks)], strict=True):
         track.program = program_of(instrument)
     return piece
 
@@ -125,21 +140,21 @@ def measure(lesson: Lesson, composed: Mapping[str, Sequence[Any]], progress: Pro
     return found
 
 
-def play(composed: Mapping[str, Sequence[Any]], harmonised: Any, music: Mapping[str, Any], seed: int,
-         progress: Progress) -> Works:
-    """Play the three pieces that are shown."""
+def play(composed: Mapping[str, Sequence[Any]], harmonised: Any, answered: duet.Duet, music: Mapping[str, Any],
+         seed: int, progress: Progress) -> Works:
+    """Play the four pieces that are shown."""
     from componium.performance import perform
     from componium.registry import create
 
-    shown = {CHORALE: composed[NETWORK][0], TUNE: harmonised, OTHER: composed[CHAIN][0]}
+    shown = {CHORALE: composed[NETWORK][0], TUNE: harmonised, DUET: answered.both, OTHER: composed[CHAIN][0]}
     player, pieces = create("soundfont"), {}
     for number, (stem, score) in enumerate(shown.items()):
         if not score.note_num():
             raise BadInput(f"{stem} has no notes; try another --seed")
-        audio = perform(score, player, pans=PLACES, lufs=LUFS, seed=seed,
+        audio = perform(score, player, pans=PLACES[:len(score.tracks)], lufs=LUFS, seed=seed,
                         progress=partial(_part, progress, number / len(shown), 1 / len(shown)))
         pieces[stem] = Performance(score, audio)
-    return Works(pieces, composed, music)
+    return Works(pieces, composed, music, answered)
 
 
 def _part(progress: Progress, begin: float, share: float, done: float, message: str = "") -> None:

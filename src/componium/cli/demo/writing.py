@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from componium import __version__, checkpoint
-from componium.cli.demo import tune
+from componium.cli.demo import duet, tune
 from componium.cli.demo.page import page
 from componium.cli.demo.plan import (
     CHAIN,
     CHORALE,
+    DUET,
     FILES,
     MODEL,
     NETWORK,
     OTHER,
+    PARTNER,
     TUNE,
     Asked,
     Lesson,
@@ -29,9 +32,9 @@ from componium.cli.outputs import check_files, write_text
 from componium.cli.pages.folder import told_as
 from componium.music.errors import BadFile, require
 from componium.music.licences import licence_class, most_restrictive
-from componium.music.origin import GENERATED, PERFORMED, Given, Origin, Used
+from componium.music.origin import CONVERTED, GENERATED, PERFORMED, Given, Origin, Used, given_file
 
-SCORES = {CHORALE: (".mid", ".musicxml"), TUNE: (".mid", ".musicxml"), OTHER: (".mid",)}
+SCORES = {CHORALE: (".mid", ".musicxml"), TUNE: (".mid", ".musicxml"), DUET: (".mid", ".musicxml"), OTHER: (".mid",)}
 
 
 def check_ready(out: Path, *, force: bool) -> None:
@@ -85,21 +88,30 @@ def write(lesson: Lesson, works: Works, asked: Asked, *, force: bool) -> None:
 
 def make_files(folder: Path, lesson: Lesson, works: Works, asked: Asked) -> None:
     """Make the files in a folder."""
+    from componium.music.formats import write_score
     from componium.music.picture import piano_roll
 
     checkpoint.save(lesson.chain, folder / MODEL)  # its hash goes into the files
     write_text(folder / "tune.abc", tune.ABC)
     write_text(folder / "tune-rules.txt", tune.RULES)
+    write_text(folder / "call.abc", duet.ABC)
+    call = given_call(folder, works.duet)
     titles = {CHORALE: f"{asked.bars} bars in {asked.key}", TUNE: f"{tune.TITLE}, harmonised",
-              OTHER: f"{asked.bars} bars in {asked.key} (Markov chain)"}
+              DUET: f"{duet.TITLE}, and a reply", OTHER: f"{asked.bars} bars in {asked.key} (Markov chain)"}
+    network = used_model(NETWORK, lesson.network)
+    partner = used_model(PARTNER, lesson.partner)
+    made_by = {CHORALE: network, TUNE: network, DUET: partner, OTHER: chain_used(folder, lesson, asked)}
     for stem, played in works.pieces.items():
-        used = chain_used(folder, lesson, asked) if stem == OTHER else used_model(NETWORK, lesson.network)
-        origin = origin_of(used, asked, titles[stem])
+        origin = origin_of([made_by[stem]], asked, titles[stem], given=[call] if stem == DUET else [])
         write_piece(folder, stem, played, origin)
         if stem == CHORALE:
             shown_as = f"{titles[stem]} (Componium, {NETWORK}, seed {asked.seed})"
             piano_roll(played.score, folder / "chorale.png", title=shown_as,
                        origin=dataclasses.replace(origin, title=shown_as))
+    write_score(works.duet.call, folder / "call.mid",
+                origin=origin_of([], asked, duet.TITLE, made=CONVERTED, given=[call]))
+    write_score(works.duet.reply, folder / "reply.mid",
+                origin=origin_of([partner], asked, f"A reply to {duet.TITLE}", given=[call]))
     write_text(folder / "index.html", page(works.pieces, asked.seed, facts(lesson, asked, works)))
 
 
@@ -117,9 +129,19 @@ def write_piece(folder: Path, stem: str, played: Performance, origin: Origin) ->
         origin=dataclasses.replace(origin, made=PERFORMED, given=(given,)))
 
 
-def origin_of(used: Used, asked: Asked, title: str) -> Origin:
+def given_call(folder: Path, made: duet.Duet) -> Given:
+    """Return the record of the call, which a human gave, by the file of it in a folder."""
+    from componium.music.item import hash_of_score
+
+    path = folder / "call.abc"
+    return dataclasses.replace(given_file("score", path, music=hash_of_score(made.call)), file=path.name)
+
+
+def origin_of(used: Sequence[Used], asked: Asked, title: str, *, made: str = GENERATED,
+              given: Sequence[Given] = ()) -> Origin:
     """Return what made a piece."""
-    origin = origin_for(GENERATED, "demo", [used], seed=asked.seed, settings={"key": asked.key, "bars": asked.bars})
+    origin = origin_for(made, "demo", used, seed=asked.seed, settings={"key": asked.key, "bars": asked.bars},
+                        given=given)
     return dataclasses.replace(origin, title=title)
 
 

@@ -73,10 +73,17 @@ def _melody_among(score: Score, full: Sequence[int]) -> tuple[int, str]:
     named = [place for place in full if _MELODY.search(score.tracks[place].name.lower())]
     if len(named) == 1:
         return named[0], "by its name"
-    lengths = {place: float(note_arrays(score.tracks[place])["duration"].sum()) for place in named or full}
+    lengths = {place: _sounding_beats(score.tracks[place]) for place in named or full}
     busy = [place for place in lengths if lengths[place] >= BUSY * max(lengths.values())]
     heights = {place: float(np.mean(note_arrays(score.tracks[place])["pitch"])) for place in busy}
     return max(busy, key=lambda place: heights[place]), "the highest"
+
+
+def _sounding_beats(track: Track) -> float:
+    """Return for how long a track sounds; a chord counts once."""
+    order = np.argsort(note_arrays(track)["time"], kind="stable")
+    starts, ends = note_arrays(track)["time"].astype(np.float64)[order], np.maximum.accumulate(note_ends(track)[order])
+    return float(np.maximum(ends - np.maximum(starts, np.append(starts[0], ends[:-1])), 0.0).sum())
 
 
 def _named(score: Score, full: Sequence[int], asked: str) -> int:

@@ -265,13 +265,14 @@ def infilled(model: MelodyModel, score: Score, where: str, seed: int, wish: Wish
                                 may_end=wish.constraints is not None)
     (done, _), = fill(model, replace(sheet, moved=found.moved), [seed], wish, progress)
     written = from_grid(shifted(done, -found.moved), names=(NAME,))
-    new = score.copy()
-    for number, track in enumerate(new.tracks):
-        if number == found.line.place:
-            notes = note_arrays(written.tracks[0])
-            loudness = max(int(np.median(note_arrays(found.line.track)["velocity"])), 1)
-            set_notes(track, notes | {"velocity": np.full(len(notes["time"]), loudness)})
-    return filled(score, new, places)
+    new, place = score.copy(), found.line.place
+    notes = note_arrays(written.tracks[0])
+    loudness = max(int(np.median(note_arrays(found.line.track)["velocity"])), 1)
+    set_notes(new.tracks[place], notes | {"velocity": np.full(len(notes["time"]), loudness)})
+    done = filled(score, new, places)
+    done.tracks = type(done.tracks)([(done if number == place else score).tracks[number].copy()
+                                     for number in range(len(score.tracks))])
+    return done
 
 
 # what all of them need

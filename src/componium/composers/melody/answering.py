@@ -48,6 +48,8 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 1.0, 8.0
 """Of an answer."""
 HEARD_SECONDS = 15.0
 """So much of the end of a long call is heard."""
+GUESSED_NOTES = 64
+"""The tempo is guessed from the last notes, which costs about a millisecond a note."""
 LONGEST_NOTE_SECONDS = 4.0
 """Of an answer."""
 HIGHEST_TEMPO_BPM = 240.0
@@ -87,7 +89,7 @@ def heard_call(model: MelodyModel, phrase: Score, line: str, asked_bpm: float | 
     if believed:
         tempo, laid = tempo_bpm(phrase), _since(alone, seconds)
     else:
-        tempo = asked_bpm or min(guessed_tempo(seconds[0]), HIGHEST_TEMPO_BPM)
+        tempo = asked_bpm or min(guessed_tempo(np.sort(seconds[0])[-GUESSED_NOTES:]), HIGHEST_TEMPO_BPM)
         laid = _laid(alone, seconds, tempo)
     spb = model.tokens.steps_per_beat
     grid = to_grid(laid, steps_per_beat=spb, voice_count=1)

@@ -1,5 +1,5 @@
 # Every target sets itself up: a virtual environment in .venv, the package and its extras at the tested versions.
-#   make demo      a chorale and a harmonised folk tune, performed: demo/
+#   make demo      a chorale, a harmonised folk tune and a reply to a call, performed: demo/
 #   make test      the fast tests (what every change has to pass)
 #   make help      the rest
 
@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; }
 	@touch $(STAMP)
 
-demo: $(STAMP)  ## compose a chorale, harmonise a folk tune, perform both: demo/index.html
+demo: $(STAMP)  ## compose a chorale, harmonise a folk tune, answer a call, perform all: demo/index.html
 	$(BIN)/componium demo --out demo --force
 
 test: $(STAMP)  ## the fast tests

@@ -63,7 +63,7 @@ VERBS: dict[str, Verb] = {
                    "componium corpus info MY_MIDI_FOLDER"),
     "lesson": Verb("lesson", "Learn how it works: notebooks with exercises that check themselves.",
                    "componium lesson open 01"),
-    "demo": Verb("demo", "A chorale, a harmonised folk tune and a comparison, heard and seen, in one command.",
+    "demo": Verb("demo", "A chorale, a harmonised folk tune, a reply to a call: heard and seen, in one command.",
                  "componium demo --out demo"),
     "doctor": Verb("doctor", "Check the installation, and say what to do.", "componium doctor"),
     "bench": Verb("bench", "Measure Componium against its peers on this computer.", "componium bench"),

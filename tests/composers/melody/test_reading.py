@@ -109,6 +109,22 @@ def test_nothing_comes_from_the_future(shape: Any, random_grid: Any, changed: in
         grid.pitches[:30], grid.held[:30], grid.steps_per_beat)])[0], atol=1e-6), "the length is not told"
 
 
+@pytest.mark.parametrize("place", [0, 9])
+def test_all_ways_to_go_on_sum_to_one_when_judged(shape: Any, random_grid: Any, place: int) -> None:
+    """A network that sees what it is to foresee would find each of them likely."""
+    symbols = symbols_of(shape, random_grid(5, 12, steps_per_beat=shape.tokens.steps_per_beat))
+    silent = place == 0 or symbols[place - 1] == REST
+    grids = []
+    for symbol in range(1 if silent else 0, shape.tokens.size):
+        row = symbols.copy()
+        row[place], row[place + 1:] = symbol, REST
+        grids.append(shape.tokens.decode(row[:, None]))
+    knows_ends = hasattr(shape.reader(grids[0], 1), "ending")
+    ends = shape.endings(grids[0])[place - 1] if place and knows_ends else 0.0
+    total = np.exp(-whole(shape, grids)[:, place]).sum() + ends
+    assert total == pytest.approx(1, abs=1e-5 if place or not knows_ends else 0.2)
+
+
 def test_probabilities_sum_to_one(shape: Any, random_grid: Any) -> None:
     grid = random_grid(3, 40, steps_per_beat=shape.tokens.steps_per_beat)
     reader = shape.reader(grid, 1)

@@ -267,6 +267,8 @@ class MelodyModel(ABC):
                 progress: Progress = silent) -> Score:
         """Return an answer to a phrase: as long as the phrase, but 1 to 8 seconds; arguments as in `generate`.
 
+        In constraints, bar 1 is the first of the answer.
+
         Args:
             phrase: the call; free playing, as a keyboard records it, is laid on a grid of its own tempo.
             tempo_bpm: quarter notes a minute of the call; none = as stated, or guessed where its notes lie beside it.

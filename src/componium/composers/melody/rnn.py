@@ -117,6 +117,23 @@ class AttentiveLSTM(nn.Module):
         return torch.stack(outputs, 1), (hidden, cell, seen, said, keys)
 
 
+def draw_weights(network: nn.Module) -> None:
+    """Draw weights as the original's framework does, in place: Glorot and Bengio 2010; cells begin by remembering.
+
+    With the smaller weights that torch draws, a chain of merging, remembering and looking back hardly learns at first.
+    """
+    for module in network.modules():
+        for name, value in module.named_parameters(recurse=False):
+            if name.startswith("weight"):
+                nn.init.xavier_uniform_(value)
+            else:
+                nn.init.zeros_(value)
+        if isinstance(module, nn.LSTM | nn.LSTMCell):
+            for name, value in module.named_parameters(recurse=False):
+                if name.startswith("bias_ih"):  # gates: in, forget, candidate, out
+                    value.data[module.hidden_size:2 * module.hidden_size] = 1.0
+
+
 class MelodyRNNNetwork(nn.Module):
     """Recurrent layers, and a score for each label.
 
@@ -139,6 +156,7 @@ class MelodyRNNNetwork(nn.Module):
                                     for width in widths[bool(attention_steps):])
         self.dropout = nn.Dropout(dropout)
         self.scores = nn.Linear(hidden, labels)
+        draw_weights(self)
 
     def start(self, rows: int) -> list[tuple[Tensor, ...]]:
         """Return the memory before the first step of so many melodies, layer by layer."""

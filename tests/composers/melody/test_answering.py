@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from componium.composers.melody.answering import answer_steps, heard_call
+from componium.composers.melody.answering import answer_sheet, answer_steps, heard_call
 from componium.music.constraint_check import violations
 from componium.music.constraints import Constraints
 from componium.music.errors import BadInput
@@ -202,6 +203,22 @@ def test_the_tempo_of_free_playing_is_guessed(model: Any, bpm: float) -> None:
     assert seconds_of(reply) == pytest.approx(min(heard.seconds, 8), abs=60 / bpm)
 
 
+def test_free_playing_is_answered_at_the_next_beat(model: Any) -> None:
+    """It has no bar lines: the answer need not wait for one."""
+    beats = np.cumsum([0, 1, 0.5, 0.5, 1, 1, 0.5, 0.5, 1, 2, 1])
+    grid = heard_call(model, played(1.37 + beats * 60 / 90), "auto", None).grid
+    assert (len(grid), grid.pickup_steps) == (40, 8)
+
+
+def test_an_answer_does_not_begin_with_a_rest(model: Any, line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "learned", replace(model.learned, rests=True))
+    call = heard_call(model, line(TUNE[:4]), "auto", None)
+    possible = answer_sheet(model, call, 16).possible[:, 0]
+    assert not possible[0, :2].any() and possible[0, 2:].any() and possible[1:, 1].all()
+    for asked in (line(TUNE[:4], tempo_bpm=60), line((40, 90), tempo_bpm=60)):
+        assert model.respond(asked, temperature=20.0, top_p=1.0).tracks[0].notes[0].time == 0
+
+
 def test_up_to_four_notes_tell_no_tempo(model: Any) -> None:
     onsets = np.array([0, 0.31, 0.77, 1.4, 1.71])
     assert heard_call(model, played(onsets[:4]), "auto", None).tempo_bpm == 120
@@ -224,7 +241,9 @@ def test_a_tempo_that_is_stated_is_believed_on_the_grid_alone(model: Any, line: 
 
 @pytest.mark.parametrize("bpm", [4, 7, 300])
 def test_absurd_tempi_are_answered_in_time(model: Any, line: Any, bpm: float) -> None:
-    reply = model.respond(line(TUNE[:3], tempo_bpm=bpm))
+    call = line(TUNE[:3], tempo_bpm=bpm)
+    assert 0 < answer_steps(heard_call(model, call, "auto", None)) / 4 * 60 / bpm <= 8
+    reply = model.respond(call)
     assert seconds_of(reply) <= 8 + 1e-3 and len(reply.tracks[0].notes)
 
 

@@ -290,6 +290,16 @@ def test_a_score_that_goes_on_is_kept_to_the_note(model: Any, line: Any, notes_o
     assert {note.velocity for note in new} == {int(np.median([note.velocity for note in old]))}
 
 
+def test_where_a_melody_lies_beyond_what_was_learned_so_may_its_new_bars(model: Any, line: Any) -> None:
+    found = model.hear(line((48, 60, 72, 84, 60)))
+    pitches = found.grid.pitches
+    low, high = model.learned.ranges[0]
+    assert pitches.min() < low and pitches.max() > high
+    possible = writing.after(model, found, len(found.grid) + 4).possible[-1, 0, 2:]
+    span = np.flatnonzero(possible) + model.tokens.lowest
+    assert (span[0], span[-1]) == (pitches.min(), pitches.max())
+
+
 def test_new_bars_follow_what_the_other_tracks_play(model: Any, line: Any, notes_of: Any) -> None:
     """Where the melody ends before its accompaniment, the new bars come after both."""
     score = line(TUNE[:8])

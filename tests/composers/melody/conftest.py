@@ -60,7 +60,15 @@ def network() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def drawn(network: Any, melodies: list[Item]) -> dict[str, Any]:
     """A model of each kind that has not learned, whose chances are all different."""
-    return {kind: network(kind, melodies) for kind in KINDS}
+    import torch
+
+    made = {kind: network(kind, melodies) for kind in KINDS}
+    for model in made.values():
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for parameter in model.network.parameters():  # some begin at 0, which leaves ties
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return made
 
 
 @pytest.fixture(params=KINDS)

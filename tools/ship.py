@@ -1,6 +1,7 @@
 """Put a trained checkpoint into the package: halved, checked, with figures.
 
     python tools/ship.py my.chorale-rnn chorale-rnn [--valid valid.json]
+    python tools/ship.py my.melody-rnn melody-rnn --melodies tunes
 
 Refused are weights that were learned from pieces of the benchmark's validation or test part or their siblings, from
 works or encodings with restrictions, and folders above 6 MB (40 MB for all of them).
@@ -15,6 +16,7 @@ from typing import Any
 
 from componium import checkpoint, registry
 from componium.evaluation.likelihood import evaluate
+from componium.evaluation.melody_likelihood import melody_likelihood
 from componium.music.licences import licence_class
 from componium.music.provenance import benchmark_part
 
@@ -42,6 +44,8 @@ def main() -> int:
     words.add_argument("folder", type=Path)
     words.add_argument("name")
     words.add_argument("--valid", type=Path, help="the benchmark's valid.json: its figure goes into the card")
+    words.add_argument("--melodies", metavar="DATA", help="what it learned a part of: how well it foresees the others "
+                                                          "goes into the card")
     asked = words.parse_args()
     model = checkpoint.load(asked.folder)
     reasons = refusals(model)
@@ -54,6 +58,13 @@ def main() -> int:
         told = evaluate(model, asked.valid, protocol="jsb16").all_pieces
         model.figures["nats per token, JSB-16/tok valid, 76 pieces, token mean"] = round(told.token_mean, 4)
         model.figures["nats per onset, JSB-16/tok valid"] = round(told.nats_per_onset or 0.0, 4)
+    if asked.melodies is not None:
+        report = melody_likelihood(model, asked.melodies).to_json()
+        told, chain = report["judges"]["model"], report["judges"]["chain-4"]
+        of = f"protocol melody, {told['pieces']} held-out pieces of {asked.melodies}"
+        model.figures[f"nats per 16th, {of}"] = round(told["nats_per_token"]["token_mean"], 4)
+        model.figures["the same of a Markov chain of order 4"] = round(chain["nats_per_token"]["token_mean"], 4)
+        model.figures[f"likeliest symbol right, {of}"] = round(told["accuracy"], 4)
     target = checkpoint.save(model, registry.PRETRAINED / asked.name, force=True)
     too_large = size_bytes(target) > MOST_BYTES or size_bytes(registry.PRETRAINED) > MOST_BYTES_IN_ALL
     print(f"{target}: {size_bytes(target) / 1e6:.2f} MB; all shipped: {size_bytes(registry.PRETRAINED) / 1e6:.2f} MB")

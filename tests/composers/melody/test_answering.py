@@ -267,3 +267,15 @@ def test_the_first_note_is_there_in_time(network: Any, melodies: list[Item], lin
         all_of_it.append(time.process_time() - began)
         first.append(stamps[-64] - began)  # before the first of 64 steps was heard
     assert min(first) < 0.3 and min(all_of_it) < 1.0
+
+
+def test_nothing_begins_within_the_last_beat_unless_rules_ask(model: Any, line: Any, tmp_path: Path) -> None:
+    call = line(TUNE[:8], tempo_bpm=120)
+    for seed in range(12):
+        reply = model.respond(call, seed=seed, temperature=3.0, top_p=1.0)
+        last = max(float(note.time) for note in reply.tracks[0].notes)
+        assert last <= 7.0
+    rules = tmp_path / "rules.txt"
+    rules.write_text("voice 1 last bar: rhythm 1/2 repeated\n", encoding="utf-8")
+    ruled = model.respond(call, seed=1, constraints=rules)
+    assert max(float(note.time) for note in ruled.tracks[0].notes) == 7.5

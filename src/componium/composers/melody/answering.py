@@ -166,11 +166,16 @@ def answer_steps(call: Call) -> int:
     return min(beats * spb, max(int(LONGEST_SECONDS * beats_a_second * spb), 1))  # a slow beat may be too long
 
 
-def answer_sheet(model: MelodyModel, call: Call, steps: int) -> Sheet:
-    """Return a sheet of an answer alone, which begins with a note; in the rules its first bar is bar 1."""
+def answer_sheet(model: MelodyModel, call: Call, steps: int, *, closed: bool = True) -> Sheet:
+    """Return a sheet of an answer alone, which begins with a note; in the rules its first bar is bar 1.
+
+    Where it is ``closed``, nothing begins within its last beat: it ends with a note that has time to be heard as one.
+    """
     empty = np.full((steps, 1), SILENT_CELL, np.int16)
     grid = replace(call.grid, pitches=empty, held=np.zeros((steps, 1), bool), pickup_steps=0, key=None)
     possible = sheets.choices(model.tokens, writing.ranges_with(model, call.grid), steps, rests=model.learned.rests)
+    if closed:
+        possible[max(steps - grid.steps_per_beat + 1, 1):, 0, FIRST_PITCH:] = False
     possible[0, 0, :FIRST_PITCH] = False
     return Sheet(grid, np.full((steps, 1), sheets.OPEN, np.int64), possible, steps, call.moved)
 
@@ -179,7 +184,7 @@ def answered(model: MelodyModel, phrase: Score, seed: int, wish: Wish, progress:
              asked_bpm: float | None) -> Score:
     """Return the answer to a phrase, from beat 0."""
     call = heard_call(model, phrase, wish.line, asked_bpm)
-    sheet = answer_sheet(model, call, answer_steps(call))
+    sheet = answer_sheet(model, call, answer_steps(call), closed=wish.constraints is None)
     (grid, _), = writing.fill(model, sheet, [seed], wish, progress, call=call.grid)
     answer = from_grid(shifted(grid, -call.moved), tempo_bpm=call.tempo_bpm, names=(writing.NAME,))
     key = key_signature_of(phrase)

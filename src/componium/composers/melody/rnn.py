@@ -17,8 +17,8 @@ reach of lookback and attention; the end of a melody it does not know, nor the b
 Trains and generates: by gradient (componium.training), with Adam and dropout of a half as published. A label that says
 "as one bar ago" is added to the event that it means, so that figures count events and not ways to write them.
 
-Size and speed: 0.22 (basic) to 0.34 million weights (attention), as published. An update of 64 crops of eight bars takes
-0.14 s on one core, 0.7 s with attention; the first note of a reply to 8 seconds 10 to 30 ms, the whole reply 0.1 s.
+Size and speed: 0.22 (basic) to 0.34 million weights (attention), as published. An update of 64 crops of eight bars
+takes 0.14 s on one core, 0.7 s with attention; the first note of a reply to 8 seconds 10 to 30 ms, all of it 0.1 s.
 """
 
 from __future__ import annotations

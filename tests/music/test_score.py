@@ -30,6 +30,7 @@ from componium.music.score import (
     meter,
     new_score,
     note_count,
+    parse_meter,
     pickup_beats,
     quantise,
     set_pickup,
@@ -228,3 +229,10 @@ def test_a_large_score_is_handled_fast():
     score = score_of([(float(i // 4), 1.0, int(p)) for i, p in enumerate(rng.integers(36, 84, 20_000))])
     assert note_count(quantise(score)[0]) == 20_000
     assert len(bars(score)) == 1250
+
+
+def test_a_meter_is_read_as_it_is_written() -> None:
+    assert [parse_meter(text) for text in ("4/4", "6/8", "5/16")] == [(4, 4), (6, 8), (5, 16)]
+    for text in ("", "3", "3/0", "0/4", "3/5", "33/4", "a/4"):
+        with pytest.raises(BadInput, match=f"meter={text}: a meter is written like 4/4, 3/4 or 6/8"):
+            parse_meter(text)

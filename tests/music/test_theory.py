@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from componium.music.errors import BadInput
-from componium.music.keys import MODES, pitch_name, signature_after
+from componium.music.keys import MODES, parse_key, pitch_name, signature_after
 from componium.music.score import Note, Score, Track, new_score, transpose
 from componium.music.theory import (
     CHORDS,
@@ -36,6 +36,12 @@ def test_keys_are_read_as_people_write_them(text, name, sharps):
 def test_what_is_no_key_is_refused(text):
     with pytest.raises(BadInput, match="not a key"):
         Key.parse(text)
+
+
+def test_a_setting_takes_major_and_minor_keys_alone():
+    assert str(parse_key("g minor")) == "G minor"
+    with pytest.raises(BadInput, match="key=D dorian: give a major or minor key"):
+        parse_key("D dorian")
 
 
 def test_every_signature_has_a_key_in_every_mode():

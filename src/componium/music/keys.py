@@ -103,6 +103,14 @@ class Key:
         return f"{self.tonic_name} {self.mode}"
 
 
+def parse_key(text: str) -> Key:
+    """Return a major or minor key; raises `BadInput` for any other, in the words of a setting ``key=``."""
+    key = Key.parse(text)
+    if key.mode not in ("major", "minor"):
+        raise BadInput(f"key={text}: give a major or minor key, such as 'G major' or 'G minor'")
+    return key
+
+
 def name_fifths(name: str) -> int:
     """Return the place of a note name on the line of fifths: F -1, C 0, G 1, Bb -2, F# 6."""
     return LINE_OF_FIFTHS.index(name[0]) - 1 + 7 * _ACCIDENTALS[name[1:]]

@@ -210,6 +210,15 @@ def pickup_meter(beats: float) -> tuple[int, int]:
     raise BadInput(f"a pickup of {beats:g} beats cannot be written: use a multiple of 1/16 beat")
 
 
+def parse_meter(text: str) -> tuple[int, int]:
+    """Return numerator and denominator of a meter as it is written, such as 3/4; raises `BadInput` for what is none."""
+    top, line, bottom = text.partition("/")
+    if not line or not top.isdecimal() or not bottom.isdecimal() or not 1 <= int(top) <= 32 or \
+            int(bottom) not in (1, 2, 4, 8, 16):
+        raise BadInput(f"meter={text}: a meter is written like 4/4, 3/4 or 6/8")
+    return int(top), int(bottom)
+
+
 def bar_beats(numerator: int, denominator: int) -> float:
     """Return the length of a bar in quarter notes."""
     return numerator * 4.0 / denominator

@@ -199,7 +199,7 @@ def test_stop_ends_where_the_model_ends(ending_model: Any, monkeypatch: pytest.M
 
 def test_stop_is_refused_where_it_means_nothing(drawn: dict[str, Any], tmp_path: Path, tune: Score) -> None:
     with pytest.raises(BadInput, match="melody-rnn has not learned where melodies end: leave out stop"):
-        drawn["rnn"].generate(bars=1, stop=True)
+        drawn["rnn"].generate(bars=1, stop=True, progress=lambda done, told: pytest.fail("it has composed already"))
     (tmp_path / "rules.txt").write_text("bar 2: must contain F\n", encoding="utf-8")
     with pytest.raises(BadInput, match="leave out stop or constraints"):
         drawn["lstm"].generate(bars=2, stop=True, constraints=tmp_path / "rules.txt")

@@ -18,8 +18,8 @@ from componium.interface import Progress
 from componium.music.constraints import Constraints, Frame
 from componium.music.errors import BadInput
 from componium.music.grid import REST, Grid, from_grid
-from componium.music.keys import Key, pitch_name
-from componium.music.score import VOICE_NAMES, Score, Track, concatenate, key_signature, tempo_bpm
+from componium.music.keys import Key, parse_key, pitch_name
+from componium.music.score import VOICE_NAMES, Score, Track, concatenate, key_signature, parse_meter, tempo_bpm
 from componium.music.theory import key_of
 from componium.music.voices import note_arrays, set_notes, voice_rank
 from componium.music.where import filled, passages
@@ -361,20 +361,3 @@ def check_length(bars: int, phrase_bars: int) -> None:
         raise BadInput(f"bars={bars}: between 1 and {MOST_BARS} bars can be composed")
     if phrase_bars < 0:
         raise BadInput(f"phrase_bars={phrase_bars}: a phrase has one bar or more (0 = one long phrase)")
-
-
-def parse_key(text: str) -> Key:
-    """Return a major or minor key."""
-    key = Key.parse(text)
-    if key.mode not in ("major", "minor"):
-        raise BadInput(f"key={text}: give a major or minor key, such as 'G major' or 'G minor'")
-    return key
-
-
-def parse_meter(text: str) -> tuple[int, int]:
-    """Return numerator and denominator of a meter as it is written, such as 3/4."""
-    top, line, bottom = text.partition("/")
-    if not line or not top.isdecimal() or not bottom.isdecimal() or not 1 <= int(top) <= 32 or \
-            int(bottom) not in (1, 2, 4, 8, 16):
-        raise BadInput(f"meter={text}: a meter is written like 4/4, 3/4 or 6/8")
-    return int(top), int(bottom)

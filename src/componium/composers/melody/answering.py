@@ -194,7 +194,6 @@ def answered(model: MelodyModel, phrase: Score, seed: int, wish: Wish, progress:
     track.program = call.line.track.program
     notes = note_arrays(track)
     longest = LONGEST_NOTE_SECONDS * call.tempo_bpm / 60.0
-    loudness = max(int(np.median(note_arrays(call.line.track)["velocity"])), 1)
-    set_notes(track, notes | {"velocity": np.full(len(notes["time"]), loudness),
+    set_notes(track, notes | {"velocity": writing.as_loud(call.line.track, len(notes["time"])),
                               "duration": np.minimum(notes["duration"], longest)})
     return answer

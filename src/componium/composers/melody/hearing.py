@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from componium.composers.melody.lines import crop
 from componium.interface import Arrays
 from componium.music.grid import Grid
 from componium.nn.recurrent import LockedDropout
@@ -216,11 +217,7 @@ def example_of(prepared: Mapping[str, npt.NDArray[Any]], rng: np.random.Generato
     if rng is None:
         return told
     told = transposed(told, _drawn(told["target"], transpose, pitches, rng), pitches)
-    start = max(int(rng.integers(-(steps // 2), max(1, len(told["target"]) - steps // 2))), 0)
-    start = min(start, max(len(told["target"]) - steps, 0))
-    cut = {name: values[start:start + steps] for name, values in told.items()}
-    return {name: np.pad(values, [(0, steps - len(values)), *[(0, 0)] * (values.ndim - 1)],
-                         constant_values=-1 if name == "target" else 0) for name, values in cut.items()}
+    return crop(told, steps, rng)
 
 
 def _drawn(target: npt.NDArray[np.int64], most: int, pitches: int, rng: np.random.Generator) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from componium.interface import Arrays
 from componium.music.errors import BadInput
 from componium.music.grid import REST as SILENT_CELL
 from componium.music.grid import Grid, to_grid
@@ -23,8 +24,6 @@ from componium.tokens.sheets import bar_steps
 BELIEVED = 0.9
 """A key signature is believed where its scale holds this share of the time that notes sound."""
 OCTAVE = 12
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -125,6 +124,20 @@ def prepared_line(grid: Grid, tokens: GridTokens) -> Arrays:
     """Return what is learned from a melody: symbols int16 [T], and meter and pickup in steps [3]."""
     return {"symbols": tokens.encode(grid)[:, 0],
             "meter": np.array([grid.numerator, grid.denominator, grid.pickup_steps], np.int16)}
+
+
+def crop(arrays: Arrays, steps: int, rng: np.random.Generator) -> Arrays:
+    """Return ``steps`` steps of a melody's arrays [T, ...], or all of a shorter one and what does not count."""
+    length = len(arrays["target"])
+    start = max(int(rng.integers(-(steps // 2), max(1, length - steps // 2))), 0)
+    start = min(start, max(length - steps, 0))
+    return {name: filled_up(values[start:start + steps], steps, name) for name, values in arrays.items()}
+
+
+def filled_up(values: npt.NDArray[Any], steps: int, name: str) -> npt.NDArray[Any]:
+    """Return an array [T, ...] of so many steps: beyond the end a target and a label are -1, anything else is 0."""
+    return np.pad(values, [(0, steps - len(values)), *[(0, 0)] * (values.ndim - 1)],
+                  constant_values=-1 if name in ("target", "labels") else 0)
 
 
 def check_lengths(track_notes: Mapping[str, npt.NDArray[Any]], lengths: tuple[float, ...]) -> None:

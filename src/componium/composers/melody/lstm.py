@@ -5,8 +5,9 @@ a note, its going on, a rest, or the end. It is told where the step lies in its 
 folk tunes come back to, so that a phrase can be repeated without being learned by heart.
 
 Paper: V. Velardo, "Generating melodies with RNN-LSTM" (The Sound of AI, 2020), the course's system: a grid of 16ths,
-one LSTM layer of 256. Here it is split by song, nothing but real steps is counted, whole songs are heard, and repeats
-are pointed at (after the lookback of E. Waite's Melody RNN, 2016, and the pointers of Vinyals et al. 2015).
+one LSTM layer of 256. Here it is split by song, nothing but real steps is counted, songs are heard in crops
+of up to twelve bars of 4/4, and repeats are pointed at (after the lookback of E. Waite's Melody RNN, 2016, and the
+pointers of Vinyals et al. 2015).
 
 Learns from: folk songs, tunes, melodies of pop songs, lead sheets; a hundred make a style, a thousand a good model. Of
 scores with several parts, the melody is taken (`componium.music.melody_line`).
@@ -23,35 +24,15 @@ computer, a step of composing costs about 2 ms however long the melody is, a hun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor, nn
 
-from componium.composers.melody.hearing import (
-    Hearing,
-    Plain,
-    PlainScores,
-    Scores,
-    Shape,
-    Told,
-    ToldReader,
-    endings_of,
-    example_of,
-    meter_of,
-    nats_of,
-    prepared_melody,
-    shape_of,
-)
-from componium.composers.melody.model import MelodyModel
-from componium.interface import Arrays, setting
-from componium.music.grid import Grid
-from componium.music.item import Item
+from componium.composers.melody.hearing import Hearing, Plain, PlainScores, Scores, Shape, Told, shape_of
+from componium.composers.melody.listening import ListeningModel
+from componium.interface import setting
 from componium.nn.recurrent import LockedDropout, Memory, recurrent
-from componium.tokens.melody_listener import Meter
 
 
 @dataclass(frozen=True)
@@ -129,7 +110,7 @@ class MelodyLSTMNetwork(nn.Module):
         return self.scores(self.locked(self.norms[-1](hidden)), heard, told), after
 
 
-class MelodyLSTM(MelodyModel):
+class MelodyLSTM(ListeningModel):
     """Recurrent network over the steps of a melody."""
 
     name: ClassVar[str] = "melody-lstm"
@@ -140,39 +121,3 @@ class MelodyLSTM(MelodyModel):
         given = self.config
         return MelodyLSTMNetwork(shape_of(self.pitches, given.steps_per_beat), hidden=given.hidden,
                                  layers=given.layers, head=given.head, dropout=given.dropout, plain=given.plain)
-
-    # learning
-
-    def prepare(self, item: Item) -> Arrays:
-        """Return what the network is told of an item's melody, as arrays."""
-        melody = super().prepare(item)
-        return melody | self._melody(melody)
-
-    def example(self, prepared: Arrays, rng: np.random.Generator | None) -> Arrays:
-        """Return a crop, moved a little where ``transpose`` says so; or the whole melody."""
-        told = prepared if "target" in prepared else self._melody(prepared)
-        return example_of(told, rng, steps=self.config.context_steps, transpose=self.config.transpose,
-                          pitches=self.pitches)
-
-    def nats(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return nats, what counts, and where the likeliest was right: each [B, T]; the last target is the end."""
-        return nats_of(self.network, batch)
-
-    # writing
-
-    def reader(self, grid: Grid, rows: int) -> ToldReader:
-        """Return what reads so many versions of a grid while they are written."""
-        return ToldReader(self.network.eval(), meter_of(grid), rows)
-
-    def endings(self, grid: Grid) -> npt.NDArray[np.float64]:
-        """Return how likely the melody is to end after each of its steps: [steps]."""
-        return endings_of(self.network, self.tokens.encode(grid)[:, 0], meter_of(grid))
-
-    @property
-    def pitches(self) -> int:
-        """How many semitones the range has."""
-        return int(self.config.highest - self.config.lowest + 1)
-
-    def _melody(self, line: Arrays) -> Arrays:
-        meter = Meter(*(int(each) for each in line["meter"]), self.tokens.steps_per_beat)
-        return prepared_melody(line["symbols"], meter, self.pitches)

@@ -41,6 +41,7 @@ class MelodyModel(ABC):
     Attributes:
         tokens: symbols of its grid, one voice.
         normalised: whether it hears every melody in C major or A minor.
+        knows_endings: whether it has learned where melodies end.
     """
 
     name: ClassVar[str]
@@ -49,6 +50,7 @@ class MelodyModel(ABC):
     deterministic: ClassVar[bool] = False
     prepares_with: ClassVar[tuple[str, ...]] = ("steps_per_beat", "lowest", "highest", "lengths")
     prepared_version: ClassVar[int] = 1
+    knows_endings: ClassVar[bool] = False
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
@@ -99,11 +101,8 @@ class MelodyModel(ABC):
         """Return what reads so many versions of a grid while they are written."""
 
     def endings(self, grid: Grid) -> npt.NDArray[np.float64]:
-        """Return how likely the melody is to end after each of its steps: [steps].
-
-        Raises `BadInput`: a model without a stop symbol does not know.
-        """
-        raise BadInput(f"{self.name} has not learned where melodies end: leave out stop")
+        """Return how likely the melody is to end after each of its steps: [steps]; where it ``knows_endings``."""
+        raise NotImplementedError
 
     # learning
 
@@ -311,7 +310,7 @@ class MelodyModel(ABC):
         """Return whole melodies as one batch, the shorter ones filled up with what does not count."""
         examples = [self.example(each, None) for each in prepared]
         longest = {name: max(len(each[name]) for each in examples) for name in examples[0] if examples[0][name].ndim}
-        return {name: torch.from_numpy(np.stack([_long(each[name], longest[name], name) if name in longest
+        return {name: torch.from_numpy(np.stack([lines.filled_up(each[name], longest[name], name) if name in longest
                                                  else each[name] for each in examples]))
                 for name in examples[0]}
 
@@ -347,14 +346,9 @@ TOGETHER = 32
 """Melodies that are judged at once."""
 
 
-def _long(values: npt.NDArray[Any], steps: int, name: str) -> npt.NDArray[Any]:
-    return np.pad(values, [(0, steps - len(values)), *[(0, 0)] * (values.ndim - 1)],
-                  constant_values=-1 if name == "target" else 0)
-
-
-def _others(given: Mapping[str, Any], *without: str, **instead: Any) -> dict[str, Any]:
-    """Return the arguments of a method as it was called, some of them left out, others put in their place."""
-    return {name: value for name, value in given.items() if name != "self" and name not in without} | instead
+def _others(given: Mapping[str, Any], **instead: Any) -> dict[str, Any]:
+    """Return the arguments of a method as it was called, others put in the place of some."""
+    return {name: value for name, value in given.items() if name != "self"} | instead
 
 
 def _seeds(seed: int | Sequence[int], count: int) -> list[int]:

@@ -9,13 +9,14 @@ Bengio 2014. Answers follow the rules of AI Duet (Y. Mann, Google Creative Lab, 
 `componium.tokens.melody`, and equal note-seq's event for event.
 
 Learns from: melodies on a grid of 16ths; its authors had thousands of MIDI files, the model shipped here learned from
-3,400 dance tunes. Bars of 4/4 fit it best: it counts sixteen steps a bar in every meter.
+3,100 dance tunes. Bars of 4/4 fit it best: it counts sixteen steps a bar in every meter.
 
 Good and bad at: playing along: it answers at once, in the key and the motion of the call. Repeats and sequences are in
 reach of lookback and attention; the end of a melody it does not know, nor the bars of 3/4 and 6/8.
 
-Trains and generates: by gradient (componium.training), with Adam and dropout of a half as published. A label that says
-"as one bar ago" is added to the event that it means, so that figures count events and not ways to write them.
+Trains and generates: by gradient (componium.training); the recipe of each configuration has the published settings,
+Adam and a dropout of a half. A label that says "as one bar ago" is added to the event that it means, so that figures
+count events and not ways to write them.
 
 Size and speed: 0.22 (basic) to 0.34 million weights (attention), as published. An update of 64 crops of eight bars
 takes 0.14 s on one core, 0.7 s with attention; the first note of a reply to 8 seconds 10 to 30 ms, all of it 0.1 s.
@@ -33,6 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from componium.composers.melody.lines import crop
 from componium.composers.melody.model import MelodyModel
 from componium.interface import Arrays, setting
 from componium.music.errors import BadInput
@@ -64,7 +66,8 @@ class MelodyRNNConfig:
     configuration: str = setting("attention", "what it is told: basic, mono (all keys and pitches as they come), "
                                               "lookback or attention", CONFIGURATIONS)
     lowest: int = setting(48, "lowest MIDI pitch, after melodies were moved to C major or A minor; not for mono")
-    highest: int = setting(83, "highest MIDI pitch; what lies outside is folded into the range by octaves")
+    highest: int = setting(83, "highest MIDI pitch; what lies outside is folded into the range by octaves; not for "
+                               "mono")
     hidden: int = setting(128, "width of the recurrent layers")
     layers: int = setting(2, "recurrent layers")
     attention_steps: int = setting(40, "how many steps configuration=attention looks back at")
@@ -324,13 +327,7 @@ class MelodyRNN(MelodyModel):
         arrays = {"told": told, "labels": encoding.labels(events), "meant": meant, "silent": silent, "target": target}
         if rng is None:
             return arrays
-        steps = self.config.context_steps
-        start = max(int(rng.integers(-(steps // 2), max(1, len(events) - steps // 2))), 0)
-        start = min(start, max(len(events) - steps, 0))
-        return {name: np.pad(values[start:start + steps], [(0, max(steps - len(values), 0)),
-                                                           *[(0, 0)] * (values.ndim - 1)],
-                             constant_values=-1 if name in ("target", "labels") else 0)
-                for name, values in arrays.items()}
+        return crop(arrays, self.config.context_steps, rng)
 
     def nats(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
         """Return nats a step, what counts, and where the likeliest was right: each [B, T]."""

@@ -21,38 +21,18 @@ shared computer. A reply to a phrase of 8 seconds takes 0.16 s; longer melodies 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from componium.composers.melody.hearing import (
-    Hearing,
-    Plain,
-    PlainScores,
-    Scores,
-    Shape,
-    Told,
-    ToldReader,
-    endings_of,
-    example_of,
-    meter_of,
-    nats_of,
-    prepared_melody,
-    shape_of,
-)
-from componium.composers.melody.model import MelodyModel
-from componium.interface import Arrays, setting
+from componium.composers.melody.hearing import Hearing, Plain, PlainScores, Scores, Shape, Told, shape_of
+from componium.composers.melody.listening import ListeningModel
+from componium.interface import setting
 from componium.music.errors import BadInput
-from componium.music.grid import Grid
-from componium.music.item import Item
 from componium.nn.recurrent import LockedDropout
-from componium.tokens.melody_listener import Meter
 
 Kept = tuple[Tensor, Tensor]
 """Keys and values that a layer of attention has kept: [B, heads, T, width of a head] twice."""
@@ -190,7 +170,7 @@ class MelodyTransformerNetwork(nn.Module):
         return self.scores(self.dropout(self.norm(hidden)), heard, told), after
 
 
-class MelodyTransformer(MelodyModel):
+class MelodyTransformer(ListeningModel):
     """Causal transformer over the steps of a melody."""
 
     name: ClassVar[str] = "melody-transformer"
@@ -208,39 +188,3 @@ class MelodyTransformer(MelodyModel):
         return MelodyTransformerNetwork(shape_of(self.pitches, given.steps_per_beat), width=given.width,
                                         layers=given.layers, heads=given.heads, inner=given.inner, head=given.head,
                                         dropout=given.dropout, plain=given.plain)
-
-    # learning
-
-    def prepare(self, item: Item) -> Arrays:
-        """Return what the network is told of an item's melody, as arrays."""
-        melody = super().prepare(item)
-        return melody | self._melody(melody)
-
-    def example(self, prepared: Arrays, rng: np.random.Generator | None) -> Arrays:
-        """Return a crop, moved a little where ``transpose`` says so; or the whole melody."""
-        told = prepared if "target" in prepared else self._melody(prepared)
-        return example_of(told, rng, steps=self.config.context_steps, transpose=self.config.transpose,
-                          pitches=self.pitches)
-
-    def nats(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return nats, what counts, and where the likeliest was right: each [B, T]; the last target is the end."""
-        return nats_of(self.network, batch)
-
-    # writing
-
-    def reader(self, grid: Grid, rows: int) -> ToldReader:
-        """Return what reads so many versions of a grid while they are written."""
-        return ToldReader(self.network.eval(), meter_of(grid), rows)
-
-    def endings(self, grid: Grid) -> npt.NDArray[np.float64]:
-        """Return how likely the melody is to end after each of its steps: [steps]."""
-        return endings_of(self.network, self.tokens.encode(grid)[:, 0], meter_of(grid))
-
-    @property
-    def pitches(self) -> int:
-        """How many semitones the range has."""
-        return int(self.config.highest - self.config.lowest + 1)
-
-    def _melody(self, line: Arrays) -> Arrays:
-        meter = Meter(*(int(each) for each in line["meter"]), self.tokens.steps_per_beat)
-        return prepared_melody(line["symbols"], meter, self.pitches)

@@ -17,13 +17,15 @@ from componium.music.constraints import Constraints, Frame
 from componium.music.errors import BadInput
 from componium.music.grid import REST as SILENT_CELL
 from componium.music.grid import Grid, from_grid
-from componium.music.keys import Key
+from componium.music.keys import Key, parse_key
 from componium.music.score import (
     Score,
+    Track,
     concatenate,
     end_beats,
     key_signature,
     note_arrays,
+    parse_meter,
     round_half_up,
     set_notes,
     tempo_bpm,
@@ -136,6 +138,8 @@ def new_pieces(model: MelodyModel, seeds: Sequence[int], wish: Wish, progress: P
                key: str | None, meter: str | None, tempo: float | None, stop: bool) -> list[Score]:
     """Compose new melodies side by side."""
     check_bars(bars)
+    if stop and not model.knows_endings:
+        raise BadInput(f"{model.name} has not learned where melodies end: leave out stop")
     if stop and wish.constraints is not None:
         raise BadInput("stop may end a melody before its rules are kept: leave out stop or constraints")
     if tempo is not None and not 5 <= tempo <= 500:
@@ -236,7 +240,6 @@ def joined(score: Score, found: Heard, written: Score, at_beats: float) -> Score
     """Return a score followed by new notes in the track of its melody, as loud as the melody is."""
     whole = score.copy()
     notes = note_arrays(written.tracks[0])
-    loudness = max(int(np.median(note_arrays(found.line.track)["velocity"])), 1)
     added = score.copy()
     for track in added.tracks:
         track.notes.clear()
@@ -244,7 +247,7 @@ def joined(score: Score, found: Heard, written: Score, at_beats: float) -> Score
             part.clear()
     for events in (added.tempos, added.time_signatures, added.key_signatures, added.markers):
         events.clear()
-    set_notes(added.tracks[found.line.place], notes | {"velocity": np.full(len(notes["time"]), loudness)})
+    set_notes(added.tracks[found.line.place], notes | {"velocity": as_loud(found.line.track, len(notes["time"]))})
     names = [track.name for track in whole.tracks]
     for number, (mine, other) in enumerate(zip(whole.tracks, added.tracks, strict=True)):
         mine.name = other.name = str(number)  # tracks meet by name, and names of the user's may be alike
@@ -267,8 +270,7 @@ def infilled(model: MelodyModel, score: Score, where: str, seed: int, wish: Wish
     written = from_grid(shifted(done, -found.moved), names=(NAME,))
     new, place = score.copy(), found.line.place
     notes = note_arrays(written.tracks[0])
-    loudness = max(int(np.median(note_arrays(found.line.track)["velocity"])), 1)
-    set_notes(new.tracks[place], notes | {"velocity": np.full(len(notes["time"]), loudness)})
+    set_notes(new.tracks[place], notes | {"velocity": as_loud(found.line.track, len(notes["time"]))})
     done = filled(score, new, places)
     done.tracks = type(done.tracks)([(done if number == place else score).tracks[number].copy()
                                      for number in range(len(score.tracks))])
@@ -277,24 +279,12 @@ def infilled(model: MelodyModel, score: Score, where: str, seed: int, wish: Wish
 
 # what all of them need
 
+def as_loud(track: Track, count: int) -> np.ndarray:
+    """Return velocities for so many new notes: the median of a track's own."""
+    return np.full(count, max(int(np.median(note_arrays(track)["velocity"])), 1))
+
+
 def check_bars(bars: int | None) -> None:
     """Raise `BadInput` for lengths that cannot be composed."""
     if bars is None or not 1 <= bars <= MOST_BARS:
         raise BadInput(f"bars={bars}: between 1 and {MOST_BARS} bars can be composed")
-
-
-def parse_key(text: str) -> Key:
-    """Return a major or minor key."""
-    key = Key.parse(text)
-    if key.mode not in ("major", "minor"):
-        raise BadInput(f"key={text}: give a major or minor key, such as 'G major' or 'G minor'")
-    return key
-
-
-def parse_meter(text: str) -> tuple[int, int]:
-    """Return numerator and denominator of a meter as it is written, such as 3/4."""
-    top, line, bottom = text.partition("/")
-    if not line or not top.isdecimal() or not bottom.isdecimal() or not 1 <= int(top) <= 32 or \
-            int(bottom) not in (1, 2, 4, 8, 16):
-        raise BadInput(f"meter={text}: a meter is written like 4/4, 3/4 or 6/8")
-    return int(top), int(bottom)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from componium.cli.respond import after_call, nth
+from componium.cli.settings import listened
 from componium.music.formats import read_score, write_score
 from componium.music.item import hash_of_score
+from componium.music.melody_line import melody_line
 from componium.music.origin import read_origin
 from componium.music.score import END, Note, TextMeta, Track, bars, meter, new_score, set_pickup, tempo_bpm
 
@@ -170,3 +172,20 @@ def test_answering_is_measured_shown_and_written(run, folder, call, midi):
 def test_what_cannot_be_measured_is_refused(run, folder, call, midi, words, told):
     result = run("evaluate", *words, "--protocol", "answering")
     assert result.exit_code == 1 and told in result.stderr, result.stderr
+
+
+def test_which_line_was_taken_is_told_and_how_to_take_another():
+    class Listening:
+        def listens_to(self, score, line):
+            return melody_line(score, line).told
+
+    chords = new_score()
+    for pitches in ((60, 64), (67, 72)):
+        chords.tracks.append(Track())
+        chords.tracks[-1].notes.extend(Note(0, 1, pitch, 80) for pitch in pitches)
+    assert listened(Listening(), chords, {}) == [
+        "the melody: the highest notes of track 2, the highest of 2 with notes "
+        "(line=NUMBER, NAME or top takes another)"]
+    del chords.tracks[0]
+    assert listened(Listening(), chords, {}) == ["the melody: the highest notes of its chords"], "there is no other"
+    assert listened(Listening(), None, {}) == listened(object(), chords, {}) == []

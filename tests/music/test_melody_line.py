@@ -106,7 +106,7 @@ def test_of_chords_the_notes_on_top_are_taken() -> None:
     assert pitches_of(alone.track) == list(LINE) and alone.told == "the highest notes of its chords"
     assert (alone.track.name, alone.track.program) == ("Piano", 5)
     beside = melody_line(score_of(piano, track_of("Bass", (30, 30, 30, 30))))
-    assert beside.told == "of track 1 (Piano), the highest of 2 with notes, the highest notes"
+    assert beside.told == "the highest notes of track 1 (Piano), the highest of 2 with notes"
 
 
 def test_legato_ends_where_the_next_note_begins() -> None:

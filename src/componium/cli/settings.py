@@ -95,7 +95,10 @@ def listened(model: Any, score: Any, arguments: Mapping[str, Any]) -> list[str]:
     """Return a sentence on which line of a score a model of one line has taken; none where there is no choice."""
     listens_to = getattr(model, "listens_to", None)
     told = listens_to(score, arguments.get("line", "auto")) if listens_to is not None and score is not None else ""
-    return [f"the melody: {told} (line=NUMBER, NAME or top takes another)"] if told else []
+    if not told:
+        return []
+    others = sum(bool(len(track.notes)) and not track.is_drum for track in score.tracks) > 1
+    return [f"the melody: {told}" + (" (line=NUMBER, NAME or top takes another)" if others else "")]
 
 
 def ability_of(model: Any, ability: str, verb: str) -> Any:

@@ -110,7 +110,7 @@ def _line_of(score: Score, place: int, told: str) -> MelodyLine:
     if is_monophonic(track):
         return MelodyLine(track, place, told)
     top = _top_of(score, [place], "")
-    return MelodyLine(top.track, place, f"of {told}, the highest notes" if told else "the highest notes of its chords")
+    return MelodyLine(top.track, place, f"the highest notes of {told or 'its chords'}")
 
 
 def _top_of(score: Score, places: Sequence[int], told: str) -> MelodyLine:

@@ -218,9 +218,8 @@ def _limits(name: str, known: Mapping[str, Mapping[str, Floats]]) -> tuple[float
 
 def _in_both(known: Mapping[str, Mapping[str, Floats]]) -> dict[str, float]:
     """Return what share of each set lies in the bands of contour and rhythm both."""
-    found = {}
+    found, ends = {}, {name: _limits(name, known) for name in ("contour", "rhythm")}
     for row, values in known.items():
-        ends = {name: _limits(name, known) for name in ("contour", "rhythm")}
         inside = [(values[name] >= low) & (values[name] <= high) for name, (low, high) in ends.items()]
         found[row] = float(np.logical_and(*inside).mean())
     return found

@@ -1,9 +1,9 @@
 """What a melody network is told before each step of a line, made from the symbols so far and the meter alone.
 
-Symbols are those of the 16th grid: `HOLD` 0, `REST` 1, a pitch ``p`` is ``FIRST_PITCH + p - lowest``. A line is heard
-with several *sources* beside it: earlier steps that the next one may repeat. They are the steps 1, 2, 4 and 8 bars ago,
-and what followed the longest earlier passage that equals the latest one. Nothing tells of the future, not even how long
-the line will be.
+Symbols are those of a grid (`componium.tokens.grid`): `HOLD` 0, `REST` 1, a pitch ``p`` is ``FIRST_PITCH + p -
+lowest``. A line is heard with several *sources* beside it: earlier steps that the next one may repeat. They are the
+steps 1, 2, 4 and 8 bars ago, and what followed the longest earlier passage that equals the latest one. Nothing tells of
+the future, not even how long the line will be.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-HOLD, REST, FIRST_PITCH = 0, 1, 2
+from componium.tokens.grid import FIRST_PITCH, HOLD, REST
+
 STEPS_PER_BEAT = 4
 BARS_AGO = (1, 2, 4, 8)
 SOURCES = len(BARS_AGO) + 1

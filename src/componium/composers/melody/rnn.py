@@ -11,8 +11,8 @@ Bengio 2014. Answers follow the rules of AI Duet (Y. Mann, Google Creative Lab, 
 Learns from: melodies on a grid of 16ths; its authors had thousands of MIDI files, the model shipped here learned from
 3,100 dance tunes. Bars of 4/4 fit it best: it counts sixteen steps a bar in every meter.
 
-Good and bad at: playing along: it answers at once, and in the key of the call (mono does not keep it). Repeats and sequences are in
-reach of lookback and attention; the end of a melody it does not know, nor the bars of 3/4 and 6/8.
+Good and bad at: playing along: it answers at once, and in the key of the call (mono does not keep it). Repeats and
+sequences are in reach of lookback and attention; the end of a melody it does not know, nor the bars of 3/4 and 6/8.
 
 Trains and generates: by gradient (componium.training); the recipe of each configuration has the published settings,
 Adam and a dropout of a half. A label that says "as one bar ago" is added to the event that it means, so that figures

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import types
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,3 +158,16 @@ def test_small_corpora_hold_something_out_where_they_can(cache, chorales):
     twins = prepared_of(Noter(), [chorales[0], dataclasses.replace(chorales[0], name="twin")])
     assert len(divided(twins, 0.1, "melody")[1].items) == 0  # one family
     assert len(divided(found, 0.0, "hash")[1].items) == 0
+
+
+def test_what_stands_beside_a_models_file_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("model.py", "lines.py"):
+        (tmp_path / name).write_text("# as it was\n", encoding="utf-8")
+    module = types.ModuleType("componium.composers.imagined.model")
+    module.__file__ = str(tmp_path / "model.py")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    cls = type("Imagined", (), {"__module__": module.__name__})
+    before = preparing._source_of.__wrapped__(cls)
+    assert preparing._source_of.__wrapped__(cls) == before
+    (tmp_path / "lines.py").write_text("# another\n", encoding="utf-8")
+    assert preparing._source_of.__wrapped__(cls) != before

@@ -1,8 +1,8 @@
 """The data store: what a model prepares of each item, kept in the cache.
 
 An entry lies under the hash of the item, the model, its ``prepared_version``, the settings that it reads
-(``prepares_with``, else all) and the text of the module that the model is written in, so that a change of any of
-these makes it anew. A cache that is damaged or cannot be written only costs time.
+(``prepares_with``, else all) and the text of the file or the folder that the model is written in, so that a change of
+any of these makes it anew. A cache that is damaged or cannot be written only costs time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -126,12 +127,12 @@ def _key(model: Any) -> str:
 
 @functools.cache
 def _source_of(cls: type) -> str:
-    """Return a hash of the module that a class is written in; where it cannot be read, its name."""
+    """Return a hash of what a class is written in: its file, and those beside it where a model is a folder of files."""
     module = inspect.getmodule(cls)
-    try:
-        text = inspect.getsource(module) if module is not None else ""
-    except (OSError, TypeError):
-        text = ""
+    file = Path(getattr(module, "__file__", None) or "")
+    folder = cls.__module__.startswith("componium.") and cls.__module__.count(".") > 2
+    files = sorted(file.parent.glob("*.py")) if folder else [file] if file.is_file() else []
+    text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
     return hashlib.sha256(f"{cls.__module__}.{cls.__qualname__}\n{text}".encode()).hexdigest()
 
 

@@ -138,6 +138,7 @@ def notes_of(score):
     return [(note.time, note.duration, note.pitch) for track in score.tracks for note in track.notes]
 
 
+@pytest.mark.slow
 def test_the_demo_replaces_its_own_files_only_and_only_with_force(run, folder, little_corpus):
     (folder / "d").mkdir()
     (folder / "d" / "mine.txt").write_text("mine")

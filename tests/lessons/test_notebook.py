@@ -152,18 +152,19 @@ def test_a_notebook_of_an_older_format_is_told(tmp_path):
         read_notebook(tmp_path / "old.ipynb")
 
 
-def test_a_notebook_in_a_real_kernel_shows_pictures_and_sound(tmp_path, monkeypatch):
+@pytest.mark.parametrize("lesson", [LESSONS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in LESSONS[1:])],
+                         ids=lambda lesson: lesson.name)
+def test_a_notebook_in_a_real_kernel_shows_pictures_and_sound(lesson, tmp_path, monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)
     nbclient = pytest.importorskip("nbclient", reason="needs nbclient")
     pytest.importorskip("ipykernel", reason="needs ipykernel")
     pytest.importorskip("pretty_midi", reason="no SoundFont without the extra soundfont")
-    for lesson in LESSONS:
-        notebook = read_notebook(lesson.text)
-        nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3",
-                                resources={"metadata": {"path": str(tmp_path)}}).execute()
-        shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
-        assert sum("image/png" in data for data in shown) >= 2
-        assert "<audio" in str(shown[-1].get("text/html")) and "data:audio/wav" in str(shown[-1])
-        said = [data["text/plain"] for data in shown if str(data.get("text/plain", "")).startswith("Exercise")]
-        assert said == [f"Exercise {number}: right." for number in lesson.exercises]
+    notebook = read_notebook(lesson.text)
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3",
+                            resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in data for data in shown) >= 2
+    assert "<audio" in str(shown[-1].get("text/html")) and "data:audio/wav" in str(shown[-1])
+    said = [data["text/plain"] for data in shown if str(data.get("text/plain", "")).startswith("Exercise")]
+    assert said == [f"Exercise {number}: right." for number in lesson.exercises]
     assert list(Path(tmp_path).iterdir()) == []

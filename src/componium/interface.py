@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from componium.music.audio import Audio
 from componium.music.control import Control
+from componium.music.errors import BadInput
 from componium.music.item import Item
 from componium.music.latent import Latent
 from componium.music.score import Score
@@ -326,6 +327,21 @@ def arguments_of(method: Callable[..., Any]) -> tuple[Setting, ...]:
         for p in inspect.signature(method).parameters.values()
         if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "progress"
     )
+
+
+def seeds_of(seed: int | Sequence[int], count: int) -> list[int]:
+    """Return one seed a piece, as `GeneratesMany` takes them: those given, or the first and those that follow it."""
+    if count < 1:
+        raise BadInput(f"count={count}: ask for one piece or more")
+    seeds = list(range(seed, seed + count)) if isinstance(seed, int) else list(seed)
+    if len(seeds) != count:
+        raise BadInput(f"count={count} with {len(seeds)} seeds: give one seed of each piece")
+    return seeds
+
+
+def given_again(given: Mapping[str, Any], *without: str, **instead: Any) -> dict[str, Any]:
+    """Return a method's ``locals()`` as arguments for another: some left out, others put in the place of some."""
+    return {name: value for name, value in given.items() if name != "self" and name not in without} | instead
 
 
 def _told_once(arguments: dict[str, tuple[Setting, ...]]) -> dict[str, tuple[Setting, ...]]:

@@ -41,12 +41,13 @@ from componium.composers.chorale_rnn import bachbot, composing, judging, views
 from componium.composers.chorale_rnn.chances import grammatical
 from componium.composers.chorale_rnn.corpus import Learned, voiced_grid
 from componium.composers.chorale_rnn.network import ChoraleNetwork, Shape
-from componium.interface import Arrays, Progress, TokenLikelihood, setting, silent
+from componium.interface import Arrays, Progress, TokenLikelihood, given_again, seeds_of, setting, silent
 from componium.music.errors import BadInput
 from componium.music.grid import Grid
 from componium.music.item import Item
 from componium.music.score import VOICE_NAMES, Score
 from componium.music.theory import key_of
+from componium.nn import weights
 from componium.tokens.grid import GridTokens
 
 LONGEST_AGE_BEATS = 8
@@ -196,34 +197,20 @@ class ChoraleRNN:
         """Return the weights, in 16 bits where `halve` was called, and what is known of the corpus."""
         if not self.trained:
             return {}, {}
-        kind = np.float16 if self.half else np.float32
-        arrays = {name: value.detach().cpu().numpy() for name, value in self.network.state_dict().items()}
-        return {name: value.astype(kind) if value.dtype.kind == "f" else value for name, value in arrays.items()}, {
-            "learned": self.learned.to_json(), "half": self.half}
+        return weights.weights_of(self.network, half=self.half), {"learned": self.learned.to_json(), "half": self.half}
 
     def load_state(self, arrays: Mapping[str, npt.NDArray[Any]], json: Mapping[str, Any]) -> None:
         """Take back what `state` returned; raises `BadInput` where it does not fit these settings."""
         if not arrays:
             return
-        wanted = {name: tuple(value.shape) for name, value in self.network.state_dict().items()}
-        given = {name: tuple(value.shape) for name, value in arrays.items()}
-        if wanted != given:
-            wrong = sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name))
-            raise BadInput(f"its weights do not belong to these settings ({wrong[0]})")
-        self.learned = Learned.from_json(json.get("learned", {}), self.config.voices)
-        self.half = bool(json.get("half", False))
-        state = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
-        self.network.load_state_dict({name: value.float() if value.is_floating_point() else value
-                                      for name, value in state.items()})
-        self.network.eval()
+        learned = Learned.from_json(json.get("learned", {}), self.config.voices)
+        weights.load_weights(self.network, arrays)
+        self.learned, self.half = learned, bool(json.get("half", False))
         self.trained = True
 
     def halve(self) -> None:
         """Round the weights to 16 bits, in which they are then kept: half the size on disk."""
-        with torch.no_grad():
-            for value in self.network.state_dict().values():
-                if value.is_floating_point():
-                    value.copy_(value.half().float())
+        weights.halve(self.network)
         self.half = True
 
     # abilities
@@ -253,7 +240,7 @@ class ChoraleRNN:
             parallels: whether voices may move in parallel fifths, octaves and unisons.
             constraints: a text file of rules that the piece keeps; docs/7-constraints.md shows them.
         """
-        return self.generate_many(count=1, **_others(locals(), seed=[seed]))[0]
+        return self.generate_many(count=1, **given_again(locals(), seed=[seed]))[0]
 
     def generate_many(self, *, count: int, bars: int = 8, seed: int | Sequence[int] = 0, temperature: float = 1.0,
                       prompt: Score | None = None, key: str | None = None, meter: str | None = None,
@@ -267,7 +254,7 @@ class ChoraleRNN:
             count: how many pieces.
             seed: of the first piece, the others have those that follow; or one of each piece.
         """
-        wish, seeds = composing.Wish.of(locals()), _seeds(seed, count)
+        wish, seeds = composing.Wish.of(locals()), seeds_of(seed, count)
         self._ready()
         if prompt is None:
             return composing.new_pieces(self, seeds, wish, progress, bars=bars, key=key, meter=meter,
@@ -303,7 +290,7 @@ class ChoraleRNN:
             method: sample (versions drawn side by side, the likeliest taken), beam (the likeliest path), or greedy.
             candidates: how many versions, or how wide the beam is.
         """
-        return self.harmonize_many([score], **_others(locals(), "score", seed=[seed]))[0]
+        return self.harmonize_many([score], **given_again(locals(), "score", seed=[seed]))[0]
 
     def harmonize_many(self, scores: Sequence[Score], *, seed: Sequence[int], temperature: float = 0.8,
                        given: str = "auto", method: str = "sample", candidates: int = 16, top_k: int = 0,
@@ -344,18 +331,3 @@ class ChoraleRNN:
             raise BadInput("chorale-rnn has to be trained first: componium train chorale-rnn chorales "
                            "--out my.chorale-rnn")
         return self
-
-
-def _others(given: Mapping[str, Any], *without: str, **instead: Any) -> dict[str, Any]:
-    """Return the arguments of a method as it was called, some of them left out, others put in their place."""
-    return {name: value for name, value in given.items() if name != "self" and name not in without} | instead
-
-
-def _seeds(seed: int | Sequence[int], count: int) -> list[int]:
-    """Return one seed a piece."""
-    if count < 1:
-        raise BadInput(f"count={count}: ask for one piece or more")
-    seeds = list(range(seed, seed + count)) if isinstance(seed, int) else list(seed)
-    if len(seeds) != count:
-        raise BadInput(f"count={count} with {len(seeds)} seeds: give one seed of each piece")
-    return seeds

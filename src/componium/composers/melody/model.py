@@ -17,12 +17,13 @@ from torch import Tensor
 from componium.composers.melody import answering, lines, writing
 from componium.composers.melody.learned import Learned
 from componium.composers.melody.lines import Heard
-from componium.interface import Arrays, Progress, TokenLikelihood, silent
+from componium.interface import Arrays, Progress, TokenLikelihood, given_again, seeds_of, silent
 from componium.music.errors import BadInput
 from componium.music.grid import Grid, from_grid
 from componium.music.item import Item
 from componium.music.melody_line import melody_line
 from componium.music.score import Score, note_arrays
+from componium.nn import weights
 from componium.nn.filling import Reader
 from componium.tokens.grid import FIRST_PITCH, REST, GridTokens
 
@@ -153,34 +154,20 @@ class MelodyModel(ABC):
         """Return the weights, in 16 bits where `halve` was called, and what is known of the corpus."""
         if not self.trained:
             return {}, {}
-        kind = np.float16 if self.half else np.float32
-        arrays = {name: value.detach().cpu().numpy() for name, value in self.network.state_dict().items()}
-        return {name: value.astype(kind) if value.dtype.kind == "f" else value for name, value in arrays.items()}, {
-            "learned": self.learned.to_json(), "half": self.half}
+        return weights.weights_of(self.network, half=self.half), {"learned": self.learned.to_json(), "half": self.half}
 
     def load_state(self, arrays: Mapping[str, npt.NDArray[Any]], json: Mapping[str, Any]) -> None:
         """Take back what `state` returned; raises `BadInput` where it does not fit these settings."""
         if not arrays:
             return
-        wanted = {name: tuple(value.shape) for name, value in self.network.state_dict().items()}
-        given = {name: tuple(value.shape) for name, value in arrays.items()}
-        if wanted != given:
-            wrong = sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name))
-            raise BadInput(f"its weights do not belong to these settings ({wrong[0]})")
-        self.learned = Learned.from_json(json.get("learned", {}))
-        self.half = bool(json.get("half", False))
-        state = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
-        self.network.load_state_dict({name: value.float() if value.is_floating_point() else value
-                                      for name, value in state.items()})
-        self.network.eval()
+        learned = Learned.from_json(json.get("learned", {}))
+        weights.load_weights(self.network, arrays)
+        self.learned, self.half = learned, bool(json.get("half", False))
         self.trained = True
 
     def halve(self) -> None:
         """Round the weights to 16 bits, in which they are then kept: half the size on disk."""
-        with torch.no_grad():
-            for value in self.network.state_dict().values():
-                if value.is_floating_point():
-                    value.copy_(value.half().float())
+        weights.halve(self.network)
         self.half = True
 
     # abilities
@@ -210,7 +197,7 @@ class MelodyModel(ABC):
             line: which line of a score it goes on with: auto, top, or the name or number of a track.
             constraints: a text file of rules that the piece keeps; docs/7-constraints.md shows them.
         """
-        return self.generate_many(count=1, **_others(locals(), seed=[seed]))[0]
+        return self.generate_many(count=1, **given_again(locals(), seed=[seed]))[0]
 
     def generate_many(self, *, count: int, bars: int = 8, seed: int | Sequence[int] = 0, temperature: float = 1.0,
                       prompt: Score | None = None, key: str | None = None, meter: str | None = None,
@@ -224,7 +211,7 @@ class MelodyModel(ABC):
             count: how many melodies.
             seed: of the first, the others have those that follow; or one of each.
         """
-        wish, seeds = writing.Wish.of(locals()), _seeds(seed, count)
+        wish, seeds = writing.Wish.of(locals()), seeds_of(seed, count)
         self.ready()
         if prompt is None:
             return writing.new_pieces(self, seeds, wish, progress, bars=bars, key=key, meter=meter, tempo=tempo_bpm,
@@ -344,18 +331,3 @@ class MelodyModel(ABC):
 
 TOGETHER = 32
 """Melodies that are judged at once."""
-
-
-def _others(given: Mapping[str, Any], **instead: Any) -> dict[str, Any]:
-    """Return the arguments of a method as it was called, others put in the place of some."""
-    return {name: value for name, value in given.items() if name != "self"} | instead
-
-
-def _seeds(seed: int | Sequence[int], count: int) -> list[int]:
-    """Return one seed a piece."""
-    if count < 1:
-        raise BadInput(f"count={count}: ask for one piece or more")
-    seeds = list(range(seed, seed + count)) if isinstance(seed, int) else list(seed)
-    if len(seeds) != count:
-        raise BadInput(f"count={count} with {len(seeds)} seeds: give one seed of each piece")
-    return seeds

@@ -207,6 +207,20 @@ def test_a_trained_model_and_its_chain_judge_the_same_steps():
     assert len(lines_of(model, Corpus([UP, LONG], name="two")).new) == 1
 
 
+def test_pieces_with_ornaments_are_judged_and_not_left_out():
+    pytest.importorskip("torch")
+    from componium import registry
+
+    model = registry.create("melody-rnn", hidden=8)
+    model.trained = True
+    model.provenance = Learned.of([UP]).to_json()
+    ornate = item("ornate", [60, 62, 64, 65, 67, 69, 71, 72, 71, 60], [0.9, 1.1, *[1.0] * 8])
+    report = melody_likelihood(model, [UP, ornate, LONG])
+    assert not report.refused and not report.skipped
+    assert [(piece.name, piece.steps) for piece in report.pieces] == [("ornate", 40), ("long", 12)]
+    assert report.judges["chain-4"].averages.tokens == 52
+
+
 def test_the_json_holds_everything():
     told = json.loads(json.dumps(melody_likelihood(Judge([UP], [DOWN]), [UP, SHORT, DOWN, LONG]).to_json()))
     assert told["protocol"] == "melody" and told["ratio"]["low"] <= told["ratio"]["ratio"]

@@ -80,6 +80,18 @@ def test_ornaments_beside_the_grid_are_learned_all_the_same(model: Any, line: An
         model.hear(score)  # which would have to be kept to the note
 
 
+def test_what_is_learned_is_judged_with_its_ornaments(model: Any, line: Any) -> None:
+    """The very steps that are learned; not where more of the notes lie beside the grid than learning allows."""
+    score, plain = line(TUNE), line(TUNE)
+    score.tracks[0].notes[4].time, plain.tracks[0].notes[4].time = 4.4, 4.5
+    assert np.array_equal(model.prepare(item_of(score))["symbols"], model.prepare(item_of(plain))["symbols"])
+    assert np.array_equal(model.log_likelihood(score).nats, model.log_likelihood(plain).nats)
+    score.tracks[0].notes[8].time = 8.4
+    for judge in (model.log_likelihood, lambda each: model.prepare(item_of(each))):
+        with pytest.raises(BadInput, match="2 of 16 notes begin beside the grid"):
+            judge(score)
+
+
 def test_lengths_choose_melodies(network: Any, melodies: list[Item], line: Any) -> None:
     model = network("lstm", [item_of(line(TUNE))], lengths=(1.0, 2.0))
     model.prepare(item_of(line(TUNE[:8], beats=2.0)))

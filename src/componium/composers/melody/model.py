@@ -29,7 +29,7 @@ from componium.tokens.grid import FIRST_PITCH, REST, GridTokens
 
 SHORTEST_BEATS = 2
 MOST_BESIDE = 0.1
-"""So many of the notes of a melody that is learned may lie beside the grid, as ornaments do."""
+"""This share of the notes of a melody that is learned or judged may lie beside the grid, as ornaments do."""
 RANGES = {"steps_per_beat": (1, 24), "hidden": (8, 4096), "layers": (1, 12), "head": (8, 4096), "dropout": (0, 0.9),
           "context_steps": (8, 65536), "width": (8, 4096), "heads": (1, 64), "inner": (8, 16384),
           "attention_steps": (1, 4096)}
@@ -267,7 +267,11 @@ class MelodyModel(ABC):
         return melody_line(score, line).told
 
     def log_likelihood(self, score: Score | Grid) -> TokenLikelihood:
-        """Return the nats of every step of the melody; raises `BadInput` for what the grid cannot hold."""
+        """Return the nats of every step of the melody; raises `BadInput` for what the grid cannot hold.
+
+        What is learned can be judged: where up to `MOST_BESIDE` of the notes lie beside the grid, they are heard at its
+        nearest steps, as `prepare` hears them.
+        """
         return self.log_likelihood_many([score])[0]
 
     def log_likelihood_many(self, pieces: Sequence[Score | Grid], *,
@@ -314,11 +318,10 @@ class MelodyModel(ABC):
         return self
 
     def _grid(self, piece: Score | Grid) -> Grid:
-        if isinstance(piece, Score):
-            return self.hear(piece).grid
-        if piece.voice_count != 1:
+        if isinstance(piece, Grid) and piece.voice_count != 1:
             raise BadInput(f"the grid has {piece.voice_count} voices: {self.name} judges one line")
-        return self.hear(from_grid(piece)).grid
+        score = from_grid(piece) if isinstance(piece, Grid) else piece
+        return self.hear(score, most_beside=MOST_BESIDE).grid
 
     def _told(self, grid: Grid, nats: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> TokenLikelihood:
         symbols = self.tokens.encode(grid)[:, 0]

@@ -26,14 +26,22 @@ def test_what_lies_near_its_steps_is_on_the_grid() -> None:
 
 def test_triplets_are_beside_a_grid_of_16ths() -> None:
     with pytest.raises(BadInput, match=r"^2 of 3 notes begin beside the grid of 4 steps a beat, the first at beat "
-                                       r"0\.33: quantise the score, or train with steps_per_beat=12, which holds"):
+                                       r"0\.33: quantise them to 16ths in a notation editor or a DAW, or train with "
+                                       r"steps_per_beat=12, which holds them$"):
         check_on_grid(track_of((0, 1 / 3, 2 / 3)), 4)
     with pytest.raises(BadInput, match=r"steps_per_beat=24"):
         check_on_grid(track_of((0, 1 / 24, 3 / 24, 5 / 24)), 4)
-    with pytest.raises(BadInput, match=r"quantise the score$"):
+    with pytest.raises(BadInput, match=r"quantise them to 16ths in a notation editor or a DAW$"):
         check_on_grid(track_of((0, 1 / 3, 2 / 3)), 4, may_be_finer=False)
-    with pytest.raises(BadInput, match=r"quantise the score$"):
+    with pytest.raises(BadInput, match=r"quantise them to 16ths in a notation editor or a DAW$"):
         check_on_grid(track_of((0, 1 / 7, 2 / 7, 3 / 7, 4 / 7, 5 / 7, 6 / 7)), 4)  # no grid holds them
+
+
+def test_grids_are_called_what_an_editor_calls_them() -> None:
+    with pytest.raises(BadInput, match="quantise them to 8ths in"):
+        check_on_grid(track_of((0, 0.25)), 2)
+    with pytest.raises(BadInput, match="quantise them to 12 steps a quarter note in"):
+        check_on_grid(track_of((0, 0.2)), 12)
 
 
 def test_a_share_of_the_notes_may_lie_beside_it() -> None:

@@ -14,6 +14,8 @@ MOST_GRACE = 0.2
 """Notes shorter than half a step are grace notes, which may begin anywhere, up to this share of a track's notes."""
 FINER = (12, 24, 48)
 """Steps a beat of the grids that are proposed where one is too coarse."""
+NAMES = {1: "quarter notes", 2: "8ths", 4: "16ths", 8: "32nds", 16: "64ths"}
+"""Steps a beat -> what a notation editor calls them."""
 
 
 def check_on_grid(track: Track, steps_per_beat: int, *, most: float = 0.0, may_be_finer: bool = True) -> None:
@@ -31,9 +33,10 @@ def check_on_grid(track: Track, steps_per_beat: int, *, most: float = 0.0, may_b
     beat = float(note_arrays(track)["time"][beside][0])
     finer = [steps for steps in FINER
              if may_be_finer and steps > steps_per_beat and _beside(track, steps).sum() <= most * len(beside)]
+    steps = NAMES.get(steps_per_beat, f"{steps_per_beat} steps a quarter note")
     train = f", or train with steps_per_beat={finer[0]}, which holds them" if finer else ""
     raise BadInput(f"{int(beside.sum())} of {len(beside)} notes begin beside the grid of {steps_per_beat} steps a "
-                   f"beat, the first at beat {beat:.2f}: quantise the score{train}")
+                   f"beat, the first at beat {beat:.2f}: quantise them to {steps} in a notation editor or a DAW{train}")
 
 
 def _beside(track: Track, steps_per_beat: int) -> npt.NDArray[np.bool_]:

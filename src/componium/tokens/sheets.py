@@ -62,7 +62,7 @@ def bar_steps(numerator: int, denominator: int, steps_per_beat: int) -> int:
     steps, left = divmod(numerator * 4 * steps_per_beat, denominator)
     if left or not steps:
         raise BadInput(f"a bar of {numerator}/{denominator} does not fit a grid of {steps_per_beat} steps a quarter "
-                       "note; choose another meter, or train with more steps_per_beat")
+                       "note; choose another meter, or a model with a finer grid")
     return steps
 
 

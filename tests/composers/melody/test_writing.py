@@ -397,7 +397,7 @@ def test_notes_beside_the_grid_are_told(drawn: dict[str, Any], line: Any) -> Non
     triplets = line(TUNE, beats=1 / 3)
     with pytest.raises(BadInput, match=r"begin beside the grid of 4 .*, or train with steps_per_beat=12"):
         drawn["lstm"].continue_(triplets)
-    with pytest.raises(BadInput, match=r"begin beside the grid of 4 steps a beat.*: quantise the score$"):
+    with pytest.raises(BadInput, match=r"beside the grid of 4 steps a beat.*: quantise them to 16ths in [a-zA-Z ]*$"):
         drawn["rnn"].continue_(triplets)  # its grid is always that of 16ths
 
 
@@ -424,3 +424,11 @@ def test_a_meter_that_changes_keeps_its_signatures(model: Any, tune: Score, note
     tune.time_signatures.append(TimeSignature(8.0, 2, 4))
     longer = model.continue_(tune, bars=1, **FEW)
     assert not notes_of(tune.tracks[0]) - notes_of(longer.tracks[0])
+
+
+@pytest.mark.parametrize("name", ["lstm", "rnn"])
+def test_a_meter_that_the_grid_cannot_hold_is_told_without_a_setting(drawn: dict[str, Any], line: Any,
+                                                                     name: str) -> None:
+    """Not every model has steps_per_beat."""
+    with pytest.raises(BadInput, match=r"a bar of 3/32 does not fit .*; choose another meter, or a model with a finer"):
+        drawn[name].continue_(line(TUNE, numerator=3, denominator=32))

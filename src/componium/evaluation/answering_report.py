@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from componium.evaluation.bootstrap import interval
 from componium.music.corpus import Skipped
 from componium.music.score import Score
 
@@ -30,8 +31,6 @@ MEASURES: dict[str, tuple[str, int]] = {
     "length": ("length (in calls)", 2),
 }
 """Measure -> what it is called, and decimals."""
-DRAWS = 2000
-LEVEL = 95.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Estimate:
 
     Attributes:
         mean, median: of those that have the figure; None for none.
-        low, high: bounds of the 95 % interval of the mean (bootstrap over pieces, percentiles of 2000 draws).
+        low, high: bounds of the 95 % interval of the mean (`componium.evaluation.bootstrap`).
         count: how many have it.
     """
 
@@ -56,9 +55,8 @@ class Estimate:
         kept = values[np.isfinite(values)]
         if not len(kept):
             return cls(None, None, None, None, 0)
-        drawn = np.random.default_rng(0).integers(len(kept), size=(DRAWS, len(kept)))
-        low, high = np.percentile(kept[drawn].mean(axis=1), [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-        return cls(float(kept.mean()), float(np.median(kept)), float(low), float(high), len(kept))
+        low, high = interval(len(kept), lambda places: kept[places].mean(axis=1))
+        return cls(float(kept.mean()), float(np.median(kept)), low, high, len(kept))
 
     def shown(self, digits: int, *, interval: bool = True) -> str:
         """Say it in a cell of a table."""

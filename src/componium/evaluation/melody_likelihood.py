@@ -16,7 +16,7 @@ Conventions.
   each kind add to the token mean; here onsets are notes.
 - *Accuracy*: the share of steps whose symbol was the likeliest.
 - The *ratio* is that of the token means of the model and of the chain of order 4, with a 95 % interval over pieces
-  (bootstrap, percentiles of 2,000 draws).
+  (`componium.evaluation.bootstrap`).
 - *Leak-free* pieces share no melody with one that the model learned from (`componium.music.provenance`).
 """
 
@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from componium.evaluation.back_off import BackOffChain
+from componium.evaluation.bootstrap import interval
 from componium.evaluation.likelihood import Data, opened, overlap_of
 from componium.evaluation.melody_report import CHAIN, KINDS, MODEL, Judgement, MelodyPiece, MelodyReport, Ratio
 from componium.evaluation.report import average, classes
@@ -43,8 +44,6 @@ STEPS_PER_BEAT = 4
 ORDERS = (4, 2, 1, 0)
 BESIDE = CHAIN.format(ORDERS[0])
 """The judge that the model is compared with."""
-DRAWS = 2000
-LEVEL = 95.0
 
 Ints = npt.NDArray[np.int64]
 
@@ -148,10 +147,14 @@ def onsets_of(symbols: Ints) -> npt.NDArray[np.bool_]:
 def ratio_of(model: Sequence[TokenLikelihood], chain: Sequence[TokenLikelihood], seed: int) -> Ratio:
     """Return the ratio of two judges' nats, with an interval over pieces."""
     sums = np.array([[each.nats.sum() for each in judge] for judge in (model, chain)])  # [2, pieces]
-    drawn = np.random.default_rng(seed).integers(sums.shape[1], size=(DRAWS, sums.shape[1]))
-    mine, theirs = sums[:, drawn].sum(-1)  # [draws] each
-    low, high = np.percentile(mine / theirs, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return Ratio(float(sums[0].sum() / sums[1].sum()), float(low), float(high))
+
+    def ratios(places: Ints) -> npt.NDArray[np.float64]:
+        mine, theirs = sums[:, places].sum(-1)  # [draws] each
+        found: npt.NDArray[np.float64] = mine / theirs
+        return found
+
+    low, high = interval(sums.shape[1], ratios, seed)
+    return Ratio(float(sums[0].sum() / sums[1].sum()), low, high)
 
 
 def _judged(model: Any, tested: Sequence[Line],

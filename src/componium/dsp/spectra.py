@@ -47,7 +47,7 @@ def stft(x: Tensor, size: int, hop: int, *, centred: bool = True) -> Tensor:
     Raises:
         BadInput: another shape, sizes below 1, or a sound shorter than a frame that is not centred.
     """
-    return _spectrum(x, size, hop, centred).transpose(1, 2)
+    return _whole_spectrum(x, size, hop, centred).transpose(1, 2)
 
 
 def istft(spectrum: Tensor, size: int, hop: int, *, centred: bool = True, samples: int | None = None) -> Tensor:
@@ -73,7 +73,7 @@ def istft(spectrum: Tensor, size: int, hop: int, *, centred: bool = True, sample
 
 def magnitudes(x: Tensor, size: int, hop: int, *, centred: bool = True) -> Tensor:
     """Return the magnitudes of `stft`, [B, size // 2 + 1, F]; 1e-7 in silence, where their gradient is zero."""
-    return _magnitude(_spectrum(x, size, hop, centred)).transpose(1, 2)
+    return _magnitude(_whole_spectrum(x, size, hop, centred)).transpose(1, 2)
 
 
 def frames_of(x: Tensor, size: int, hop: int, *, first: int = 0, count: int) -> Tensor:
@@ -94,7 +94,9 @@ def overlap_add(frames: Tensor, hop: int) -> Tensor:
     """Return the sum [B, (F - 1) * hop + size] of frames [B, F, size] that each begin hop samples after the last."""
     batch, count, size = frames.shape
     parts = -(-size // hop)
-    frames = F.pad(frames, (0, parts * hop - size)).reshape(batch, count, parts, hop)
+    if size % hop:
+        frames = F.pad(frames, (0, parts * hop - size))
+    frames = frames.reshape(batch, count, parts, hop)
     total = frames.new_zeros(batch, count + parts - 1, hop)
     for part in range(parts):
         total[:, part:part + count] += frames[:, :, part]
@@ -258,23 +260,30 @@ class _SpectralLosses(torch.autograd.Function):
 
 def _compare(x: Tensor, y: Tensor, size: int, grads: Sequence[Tensor | None]) -> Tensor:
     """Return [B] losses of one frame size, and add the gradients of x and y to ``grads``."""
-    spectra = [_spectrum(each, size, size // 4, True) for each in (x, y)]
-    first, second = (_magnitude(each) for each in spectra)
-    signs = torch.sign(first - second)
-    count = first[0].numel()
-    apart = (first - second).abs().sum((1, 2))
-    first_log, second_log = first + LOG_OFFSET, second + LOG_OFFSET
-    apart += torch.log(first_log / second_log).abs_().sum((1, 2))
-    for grad, spectrum, magnitude, offset in zip(grads, spectra, (first, second), (first_log, second_log),
-                                                 strict=True):
-        if grad is not None:
-            slope = signs.div(magnitude).mul_(1 + 1 / offset)
-            slope *= _half_inside(size, slope.device, slope.dtype) / count
-            torch.view_as_real(spectrum).mul_(slope[..., None])
-            frames = torch.fft.irfft(spectrum, n=size, norm="forward").mul_(hann(size, x.device, x.dtype))
-            grad += overlap_add(frames, size // 4)[:, size // 2:size // 2 + x.shape[1]]
-        signs = -signs
-    return apart / count
+    hop, total = size // 4, x.shape[1]
+    count = total // hop + 1
+    step = max(1, _SAMPLES_AT_ONCE // (hop * len(x))) if x.device.type == "cpu" else count
+    weights = _half_inside(size, x.device, x.dtype) / (count * (size // 2 + 1))
+    apart = x.new_zeros(len(x))
+    for number in range(0, count, step):
+        first, frames = number * hop - size // 2, min(step, count - number)
+        spectra = [_spectrum(each, size, hop, first, frames) for each in (x, y)]
+        magnitude = [_magnitude(each) for each in spectra]
+        difference = magnitude[0] - magnitude[1]
+        signs = torch.sign(difference)
+        apart += difference.abs_().sum((1, 2))
+        offset = [each + LOG_OFFSET for each in magnitude]
+        apart += (offset[0] / offset[1]).log_().abs_().sum((1, 2))
+        for which, grad in enumerate(grads):
+            if grad is not None:
+                slope = offset[which].reciprocal_().add_(1).mul_(signs).div_(magnitude[which])
+                slope *= weights if which == 0 else -weights
+                torch.view_as_real(spectra[which]).mul_(slope[..., None])
+                found = torch.fft.irfft(spectra[which], n=size, norm="forward").mul_(hann(size, x.device, x.dtype))
+                sound = overlap_add(found, hop)
+                start, end = max(0, first), min(total, first + sound.shape[1])
+                grad[:, start:end] += sound[:, start - first:end - first]
+    return apart / (count * (size // 2 + 1))
 
 
 def centroid_hz(spectrum: Tensor, sample_rate_hz: float) -> Tensor:
@@ -320,19 +329,25 @@ def rms_db(x: Tensor, size: int, hop: int) -> Tensor:
     return 10 * torch.log10(framed.square().mean(2).clamp_min(1e-12))
 
 
-def _spectrum(x: Tensor, size: int, hop: int, centred: bool) -> Tensor:
-    """Return complex [B, F, bins]."""
-    _check(x, size, hop)
-    if not centred and x.shape[1] < size:
-        raise BadInput(f"a sound of {x.shape[1]} samples is shorter than a frame of {size}: centre the frames")
-    count = x.shape[1] // hop + 1 if centred else (x.shape[1] - size) // hop + 1
-    framed = frames_of(x, size, hop, first=-(size // 2) if centred else 0, count=count)
+def _spectrum(x: Tensor, size: int, hop: int, first: int, frames: int) -> Tensor:
+    """Return complex [B, frames, bins]; the first frame begins on sample ``first``."""
+    framed = frames_of(x, size, hop, first=first, count=frames)
     spectrum: Tensor = torch.fft.rfft(framed * hann(size, x.device, x.dtype))
     return spectrum
 
 
+def _whole_spectrum(x: Tensor, size: int, hop: int, centred: bool) -> Tensor:
+    """Return complex [B, F, bins] of all frames."""
+    _check(x, size, hop)
+    if centred:
+        return _spectrum(x, size, hop, -(size // 2), x.shape[1] // hop + 1)
+    if x.shape[1] < size:
+        raise BadInput(f"a sound of {x.shape[1]} samples is shorter than a frame of {size}: centre the frames")
+    return _spectrum(x, size, hop, 0, (x.shape[1] - size) // hop + 1)
+
+
 def _magnitude(spectrum: Tensor) -> Tensor:
-    return (spectrum.real.square() + spectrum.imag.square() + _TINY).sqrt()
+    return (torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag) + _TINY).sqrt()
 
 
 def _check(x: Tensor, size: int, hop: int) -> None:

@@ -21,14 +21,12 @@ SIZE = HIGHEST - LOWEST + 3
 
 
 class Chain:
-    """A reader whose chances depend on all that was written: a hash of it."""
+    """A reader whose chances depend on all that was written, a hash of it; it does not say what sounds."""
 
-    joined = False
     device = torch.device("cpu")
 
     def __init__(self, rows: int) -> None:
         self.past = torch.zeros(rows, dtype=torch.int64)
-        self.before = self.now = torch.full((rows, 1), 99)
         self.stepped = 0
 
     def step(self, step: int) -> None:

@@ -44,15 +44,9 @@ class Reader(Protocol):
 
     Attributes:
         device: where its tensors are.
-        joined: whether repeated notes are not told from held ones.
-        before: [rows, V] pitches that sounded in the step before, from 0; as many as there are, or more: silent.
-        now: [rows, V] pitches of this step, in the same way.
     """
 
     device: Any
-    joined: bool
-    before: Tensor
-    now: Tensor
 
     def step(self, step: int) -> None:
         """Hear the step before, and be ready for the voices of this one."""
@@ -69,6 +63,20 @@ class Reader(Protocol):
     def reorder(self, parents: Tensor) -> None:
         """Let each row go on as a copy of another; [rows]."""
         ...
+
+
+class VoicesReader(Reader, Protocol):
+    """A reader that also says what sounds: needed to lead voices (`Way.leading`), and where notes are ``joined``.
+
+    Attributes:
+        joined: whether repeated notes are not told from held ones.
+        before: [rows, V] pitches that sounded in the step before, from 0; as many as there are, or more: silent.
+        now: [rows, V] pitches of this step, in the same way.
+    """
+
+    joined: bool
+    before: Tensor
+    now: Tensor
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,7 @@ class Way:
         method: one of `METHODS`.
         candidates: versions of each piece.
         leading: tells what leads a voice badly, and is avoided where something else is allowed; None = nothing does.
+            It takes a `VoicesReader`.
         sampling: how to draw.
         beat_steps: steps between two moments at which versions are compared.
     """
@@ -141,7 +150,9 @@ class Filling:
     """
 
     def __init__(self, tasks: Sequence[Task], reader: Reader, voices: int, way: Way) -> None:
-        self.tasks, self.reader, self.voices, self.way = tasks, reader, voices, way
+        self.tasks, self.voices, self.way = tasks, voices, way
+        self.reader: Any = reader
+        self.joined = bool(getattr(reader, "joined", False))
         self.versions = way.versions
         self.lengths = np.array([len(task.known) for task in tasks])
         self.groups = _alike(tasks, self.versions)
@@ -203,7 +214,7 @@ class Filling:
     def _cell(self, step: int, voice: int) -> None:
         chances = self.reader.chances(voice).cpu().double()
         allowed = self._allowed(step, voice, chances.shape)
-        if self.reader.joined:
+        if self.joined:
             chances = self._struck_again(voice, chances, allowed)
         faults = torch.zeros(self.score.shape, dtype=torch.float64)
         if self.way.leading is not None and step:

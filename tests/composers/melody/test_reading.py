@@ -93,6 +93,20 @@ def test_heard_at_once_is_the_same_as_step_by_step(shape: Any, random_grid: Any,
     assert np.allclose(told(reader, symbols[:, heard:]), whole(shape, grids)[:, heard:], atol=2e-5)
 
 
+@pytest.mark.parametrize("read", [0, 7])
+def test_hearing_goes_on_from_what_was_heard_and_read_before(shape: Any, random_grid: Any, read: int) -> None:
+    """A call is heard, and then the beginning of its answer that is given: nothing of the call is forgotten."""
+    grids = [random_grid(seed, 60, steps_per_beat=shape.tokens.steps_per_beat) for seed in range(2)]
+    symbols = np.stack([symbols_of(shape, grid) for grid in grids])
+    reader = shape.reader(grids[0], 2)
+    if read:
+        told(reader, symbols[:, :read])
+    with torch.inference_mode():
+        for start, stop in ((read, 20), (20, 20), (20, 37)):
+            reader.hear(torch.from_numpy(symbols[:, start:stop, None]))
+    assert np.allclose(told(reader, symbols[:, 37:]), whole(shape, grids)[:, 37:], atol=2e-5)
+
+
 @pytest.mark.parametrize("changed", [0, 1, 20, 47, 59])
 def test_nothing_comes_from_the_future(shape: Any, random_grid: Any, changed: int) -> None:
     grid = random_grid(5, 60, steps_per_beat=shape.tokens.steps_per_beat)

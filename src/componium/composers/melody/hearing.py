@@ -281,33 +281,33 @@ class ToldReader:
         rows: how many there are.
     """
 
-    joined = False
-
     def __init__(self, network: Any, meter: Meter, rows: int) -> None:
         self.network, self.pitches = network, network.shape.pitches
         self.device = next(network.parameters()).device
         self.listener = Listener(rows, meter, self.pitches)
         self.state = network.start(rows)
-        self.before = torch.full((rows, 1), self.pitches + 1, dtype=torch.int64)
-        self.now = self.before.clone()
         self.found = torch.empty(0)
+        self.begun = False
 
     def hear(self, symbols: Tensor) -> None:
-        """Hear the given steps at the beginning of all melodies at once: symbols [rows, steps, 1]."""
+        """Hear steps that are given of all melodies: symbols [rows, steps, 1]; those at the beginning at once."""
         told = []
         for step in range(symbols.shape[1]):
-            told.append(self.listener.told())
+            told.append(self._told())
             self.listener.hear(symbols[:, step, 0].cpu().numpy())
-        if told:
-            whole = [torch.from_numpy(np.stack([each[name] for each in told], 1)) for name in Told._fields]
-            self.state = self.network.heard(Told(*[each.to(self.device) for each in whole]))
+        if told and not self.begun:
+            self.state = self.network.heard(Told(*[torch.stack(each, 1) for each in zip(*told, strict=True)]))
+        elif told:
+            for each in told:
+                _, self.state = self.network.step(self.state, each)
+        self.begun = self.begun or bool(told)
 
     def step(self, step: int) -> None:
         """Be ready for the next step."""
         told = self._told()
         logits, self.state = self.network.step(self.state, told)
         self.found = chances(logits, told.before, self.pitches)
-        self.before = told.before[:, None]
+        self.begun = True
 
     def chances(self, voice: int) -> Tensor:
         """Return the log-probabilities that the melody goes on with each symbol: [rows, S]; the rest is `ending`."""

@@ -226,23 +226,18 @@ class MelodyReader:
         rows: how many melodies.
     """
 
-    joined = False
-
     def __init__(self, network: MelodyRNNNetwork, encoding: Encoding, rows: int) -> None:
         self.network, self.encoding = network, encoding
         self.device = network.scores.weight.device
         self.of_symbols = torch.from_numpy(class_of_symbols(encoding)).to(self.device)
         self.heard = encoding.start(rows)
         self.state = network.start(rows)
-        self.pitches = encoding.highest - encoding.lowest + 1
         self.sounds = np.full(rows, False)
-        self.before = torch.full((rows, 1), self.pitches, dtype=torch.int64)
-        self.now = self.before.clone()
         self.told = torch.zeros((rows, encoding.input_size), device=self.device)
         self.found = torch.empty(0)
 
     def hear(self, symbols: Tensor) -> None:
-        """Hear the given steps at the beginning of all melodies at once: symbols [rows, steps, 1]."""
+        """Hear steps that are given of all melodies at once: symbols [rows, steps, 1]."""
         told = []
         for step in range(symbols.shape[1]):
             told.append(self.told)

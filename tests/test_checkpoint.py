@@ -97,6 +97,17 @@ def test_everything_else_comes_back(saved: Path) -> None:
     assert loaded.provenance == original.provenance and loaded.figures == original.figures
 
 
+def test_the_header_can_be_read_and_long_lists_take_little_more_than_themselves(tmp_path: Path) -> None:
+    made = model()
+    made.provenance = {"data": "Choräle", "hashes": [f"{number:064x}" for number in range(500)],
+                       "fingerprints": [[f"{number:012x}" for number in range(30)]] * 500}
+    text = (checkpoint.save(made, tmp_path / "m") / "model.json").read_text(encoding="utf-8")
+    assert text.splitlines()[:4] == ["{", ' "format": "componium-checkpoint",', ' "format_version": 1,',
+                                     ' "name": "table",'] and '"data": "Choräle"' in text
+    assert len(text) < 500 * 67 + 500 * (30 * 15 + 5) + 2000
+    assert checkpoint.load(tmp_path / "m").provenance == made.provenance
+
+
 def test_model_without_arrays_has_no_weights(tmp_path: Path) -> None:
     folder = checkpoint.save(cp.create("grammar", example="blues"), tmp_path / "g")
     assert tree(folder) == {"model.json", "README.md"}

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from componium import registry
 from componium.music.errors import BadFile, BadInput, ComponiumError
+from componium.music.files import json_text
 
 FORMAT = "componium-checkpoint"
 FORMAT_VERSION = 1
@@ -162,14 +163,13 @@ def _write_folder(folder: Path, model: Any, arrays: Arrays, state: dict[str, Any
     if arrays:
         from safetensors.numpy import save as packed
 
-        whole = packed({key: np.require(value, requirements="C") for key, value in arrays.items()})
-        (folder / WEIGHTS).write_bytes(whole)
+        (folder / WEIGHTS).write_bytes(packed({k: np.require(v, requirements="C") for k, v in arrays.items()}))
         sha256 = _sha256(folder / WEIGHTS)
         name = f"weights-{sha256[:16]}.safetensors" if named_by_content else WEIGHTS
         (folder / WEIGHTS).rename(folder / name)
         header["weights"] = {"file": name, "sha256": sha256,
                              "dtypes": {key: str(value.dtype) for key, value in arrays.items()}}
-    (folder / HEADER).write_text(json.dumps(header, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / HEADER).write_text(json_text(header), encoding="utf-8")
     (folder / CARD).write_text(card(model), encoding="utf-8")
     folder.chmod(0o755)
     for path in folder.iterdir():

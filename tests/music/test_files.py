@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from componium.music.errors import BadFile
-from componium.music.files import replacing
+from componium.music.files import json_text, replacing
 
 
 def test_a_file_is_complete_or_as_it_was(tmp_path: Path) -> None:
@@ -39,3 +41,24 @@ def test_a_read_only_file_system_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "unlink", refused)  # Linux refuses this even of a file that is not there
     with pytest.raises(BadFile, match="cannot be written"), replacing(tmp_path / "a.txt"):
         pass
+
+
+@pytest.mark.parametrize("data", [
+    None, 1.5, "ä\n\"", [], {}, [[]], [{}], {"a": {}}, [1, None, True, -0.25, 1e300], {"ä": [1, [2, {"b": ["x"]}]]},
+    {"names": ["a"] * 50, "prints": [["b", "c"], []], "more": {"deep": {"deeper": [float("inf")]}}}])
+def test_json_comes_back(data: Any) -> None:
+    assert json.loads(json_text(data)) == data
+
+
+def test_tuples_and_keys_become_what_json_has() -> None:
+    assert json_text({1: (2, 3), False: None}) == '{\n "1": [2,3],\n "false": null\n}'
+    with pytest.raises(TypeError):
+        json_text({"a": object()})
+
+
+def test_lists_of_plain_values_take_one_line_each() -> None:
+    told = json_text({"name": "x", "hashes": list(range(99)), "prints": [["c", "d"], ["e"]], "state": {"half": True}})
+    numbers = ",".join(map(str, range(99)))
+    assert told.splitlines() == [
+        "{", ' "name": "x",', f' "hashes": [{numbers}],', ' "prints": [', '  ["c","d"],', '  ["e"]',
+        " ],", ' "state": {', '  "half": true', " }", "}"]

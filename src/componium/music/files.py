@@ -1,12 +1,14 @@
-"""Writing a file so that it is either complete or absent."""
+"""Writing a file so that it is either complete or absent, and JSON so that it can be read and is small."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from componium.music.errors import BadFile
 
@@ -37,3 +39,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # a file system that is read-only tells so even of a file that is not there
             temporary.unlink(missing_ok=True)
+
+
+def json_text(data: Any) -> str:
+    """Return JSON with a line for each entry of an object, and for each list of plain values, however long it is.
+
+    So what is at the top can be read, and thousands of hashes take little more than themselves. Raises `TypeError` for
+    what JSON cannot hold.
+    """
+    return _indented(json.loads(json.dumps(data)), "")
+
+
+def _indented(data: Any, margin: str) -> str:
+    """Return plain JSON data, its lines after the first moved by a margin."""
+    deeper = f"{margin} "
+    if isinstance(data, dict) and data:
+        entries = (f"{json.dumps(key, ensure_ascii=False)}: {_indented(value, deeper)}" for key, value in data.items())
+        return "{\n" + ",\n".join(deeper + entry for entry in entries) + f"\n{margin}}}"
+    if isinstance(data, list) and any(isinstance(value, dict | list) for value in data):
+        return "[\n" + ",\n".join(deeper + _indented(value, deeper) for value in data) + f"\n{margin}]"
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

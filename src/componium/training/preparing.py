@@ -148,8 +148,8 @@ def _nothing_left(model: Any, passed_over: Sequence[tuple[Item, str]]) -> str:
 def set_aside(prepared: Prepared, share: float) -> tuple[Prepared, Prepared]:
     """Return what training may see, and a share of the pieces, by their hashes, that it never sees.
 
-    They are those of the lowest hashes, and `divided` holds out the highest. Which they are depends on each piece alone,
-    so that figures stay comparable when a corpus grows; relatives of theirs may be learned. Evaluation finds those by
+    They are those of the lowest hashes, and `divided` holds out the highest. Each is chosen by itself, so that
+    figures stay comparable when a corpus grows, and relatives of theirs may be learned. Evaluation finds those by
     their fingerprints and gives its figures once more without them (`evaluation.likelihood.overlap_of`).
     """
     if not share or len(prepared.items) < 2:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from componium.cli import composing
 from componium.cli.choosing import folder_for
+from componium.cli.composing import Ready
 from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperature
-from componium.cli.generate import default_stem, told_settings, words_of
-from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
-from componium.cli.outputs import check_file, check_score_format, out_path, write_piece
-from componium.cli.settings import flag_arguments, listened, load_with, pairs_only
-from componium.cli.show import Progress, new_app, progress_bar, quoted, say
-from componium.music.errors import BadInput
-from componium.music.origin import GENERATED, Origin
+from componium.cli.generate import told_settings
+from componium.cli.outputs import write_piece
+from componium.cli.settings import listened, pairs_only
+from componium.cli.show import Progress, new_app, progress_bar
+from componium.music.origin import Origin
 
 app = new_app()
 
@@ -47,28 +47,20 @@ def continue_(
 ) -> None:
     """Go on where a piece stops: write the piece, unchanged, followed by new bars."""
     pairs = pairs_only(settings or [], "continue")
-    default_stem(model)
+    composing.check_order("continue", model, file)
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
     folder = folder_for(out, f"{file.stem}-candidates", rank=rank, on=on, count=count)
     if folder is not None and rank is not None:
         rank_pieces(Asked(model, pairs, file, bars, chosen, temperature), count, rank, on, folder, force=force)
         return
-    if count > 1:
-        raise BadInput(f"--count {count} gives several candidates to choose from: add --rank harmony, say")
-    path = out_path(out, f"{file.stem}-continued.mid")
-    check_score_format(path)
-    check_file(path, force=force)
+    path = composing.one_path(out, f"{file.stem}-continued.mid", count, "harmony", force=force)
     ready = prepare(Asked(model, pairs, file, bars, chosen, temperature))
     with progress_bar("composing") as progress:
         piece, origin = make(ready, progress)
         write_piece(piece, path, title_of(ready), origin)
-    told = "" if ready.model.deterministic else f" (seed {chosen})"
     kept = ready.score.note_num()
-    say(f"wrote {path}{told}: {kept} notes kept, {piece.note_num() - kept} added")
-    for line in listened(ready.model, ready.score, ready.arguments):
-        say(line)
-    if path.suffix.lower() in (".mid", ".midi"):
-        say(f"listen: componium perform {quoted(path)} --with soundfont")
+    composing.tell(path, ready, f"{kept} notes kept, {piece.note_num() - kept} added",
+                   listened(ready.model, ready.score, ready.arguments))
 
 
 @dataclass(frozen=True)
@@ -92,17 +84,6 @@ class Asked:
     temperature: float | None = None
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A loaded model, the score to go on from, the arguments, and the origin of what will be made."""
-
-    asked: Asked
-    model: Any
-    score: Any
-    arguments: dict[str, Any]
-    origin: Origin
-
-
 def prepare(asked: Asked) -> Ready:
     """Load the model and read the score.
 
@@ -110,15 +91,9 @@ def prepare(asked: Asked) -> Ready:
         BadInput: no such model, it cannot continue, or a word belongs to nobody.
         BadFile: the score cannot be read.
     """
-    from componium.music.formats import read_score
-
-    loaded, arguments = load_with(asked.model, asked.pairs, "continue_", "continue")
-    score = read_score(asked.file)
-    arguments |= flag_arguments(loaded.continue_, loaded, temperature=asked.temperature)
-    origin = origin_for(
-        GENERATED, "continue", [used_model(asked.model, loaded)], seed=asked.seed,
-        settings={"bars": asked.bars, "temperature": asked.temperature, "words": asked.pairs},
-        given=[*model_files(asked.model), given_file("score", asked.file), *given_words(asked.pairs)])
+    loaded, score, arguments = composing.opened(asked, "continue", "continue_")
+    origin = composing.origin_of(asked, "continue", loaded,
+                                 {"bars": asked.bars, "temperature": asked.temperature, "words": asked.pairs})
     return Ready(asked, loaded, score, {**arguments, "bars": asked.bars}, origin)
 
 
@@ -130,23 +105,18 @@ def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[
         progress: told how far it is.
         seed: another one than asked for, for several candidates from one model.
     """
-    chosen = ready.asked.seed if seed is None else seed
-    piece = ready.model.continue_(ready.score, seed=chosen, progress=progress, **ready.arguments)
-    return piece, replace(ready.origin, seed=chosen)
+    return composing.composed(ready, "continue_", progress, seed)
 
 
 def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: Path, *, force: bool) -> None:
     """Write candidates, the best first, into a folder with an audition page."""
-    from componium.cli.choosing import Choice, check, choose, stem_of
+    from componium.cli.choosing import Choice, stem_of
     from componium.music.score import end_beats
 
     stem = f"{stem_of(asked.file.stem)}-continued"
     choice = Choice("continue", asked.model, stem, count, measure, on, asked.seed, folder,
-                    words_of("continue", asked), told_settings(asked), force=force)
-    check(choice)
-    ready = prepare(asked)
-    choose(replace(choice, new_from_beats=end_beats(ready.score)), ready.model,
-           lambda seed, progress: make(ready, progress, seed=seed))
+                    composing.words_of("continue", asked), told_settings(asked), force=force)
+    composing.rank(choice, asked, prepare, make, lambda ready: end_beats(ready.score))
 
 
 def title_of(ready: Ready) -> str:

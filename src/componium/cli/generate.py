@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from componium.cli.choosing import folder_for
+from componium.cli.composing import default_stem, words_of
 from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperature
 from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
 from componium.cli.outputs import check_files, check_score_format, numbered, out_path, write_piece
@@ -175,15 +176,6 @@ def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: 
     choose(choice, ready.model, lambda seed, progress: make_one(ready, progress, seed=seed), together)
 
 
-def words_of(verb: str, asked: Any) -> list[str]:
-    """Return the command line that asks for the same, without ``--seed`` and ``--out``."""
-    file, prompt = getattr(asked, "file", None), getattr(asked, "prompt", None)
-    words = [verb, asked.model, *([str(file)] if file is not None else []),
-             *(f"{key}={value}" for key, value in asked.pairs.items()), "--bars", str(asked.bars)]
-    words += ["--temperature", str(asked.temperature)] if asked.temperature is not None else []
-    return words + (["--prompt", str(prompt)] if prompt is not None else [])
-
-
 def told_settings(asked: Any) -> list[tuple[str, str]]:
     """Return what was asked for, name and value."""
     given = {"bars": asked.bars, "temperature": asked.temperature, "prompt": getattr(asked, "prompt", None),
@@ -215,11 +207,3 @@ def read_prompt(path: Path | None) -> Any:
     from componium.music.formats import read_score
 
     return read_score(path)
-
-
-def default_stem(model: str) -> str:
-    """Return the beginning of a file name for what a model makes."""
-    stem = Path(model.rstrip("/\\").rpartition(":")[2]).name
-    if not stem:
-        raise BadInput(f"{model!r} is not a model; 'componium models' lists them")
-    return stem

@@ -5,21 +5,21 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from componium.cli import composing
 from componium.cli.choosing import folder_for
+from componium.cli.composing import Ready
 from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperature
-from componium.cli.generate import default_stem
-from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
-from componium.cli.outputs import check_file, check_score_format, out_path, write_piece
-from componium.cli.settings import flag_arguments, load_with, pairs_only
-from componium.cli.show import Progress, counted, new_app, progress_bar, quoted, say
+from componium.cli.outputs import write_piece
+from componium.cli.settings import pairs_only
+from componium.cli.show import Progress, counted, new_app, progress_bar
 from componium.music.errors import BadInput
-from componium.music.origin import GENERATED, Origin
+from componium.music.origin import Origin
 
 app = new_app()
 SHOWN_FAULTS = 3
@@ -52,27 +52,18 @@ def harmonize(
 ) -> None:
     """Add the missing voices: write the given ones, unchanged, with new ones around them."""
     pairs = pairs_only(settings or [], "harmonize")
-    default_stem(model)
+    composing.check_order("harmonize", model, file)
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
     folder = folder_for(out, f"{file.stem}-candidates", rank=rank, on=on, count=count)
     if folder is not None and rank is not None:
         rank_pieces(Asked(model, pairs, file, chosen, temperature), count, rank, on, folder, force=force)
         return
-    if count > 1:
-        raise BadInput(f"--count {count} gives several candidates to choose from: add --rank harmony, say")
-    path = out_path(out, f"{file.stem}-harmonised.mid")
-    check_score_format(path)
-    check_file(path, force=force)
+    path = composing.one_path(out, f"{file.stem}-harmonised.mid", count, "harmony", force=force)
     ready = prepare(Asked(model, pairs, file, chosen, temperature))
     with progress_bar("composing") as progress:
         piece, origin = make(ready, progress)
         write_piece(piece, path, title_of(ready), origin)
-    told = "" if ready.model.deterministic else f" (seed {chosen})"
-    say(f"wrote {path}{told}: {voices_told(ready.score, piece)}")
-    for line in faults_told(piece):
-        say(line)
-    if path.suffix.lower() in (".mid", ".midi"):
-        say(f"listen: componium perform {quoted(path)} --with soundfont")
+    composing.tell(path, ready, voices_told(ready.score, piece), faults_told(piece))
 
 
 @dataclass(frozen=True)
@@ -94,17 +85,6 @@ class Asked:
     temperature: float | None = None
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A loaded model, the given voices, the arguments, and the origin of what will be made."""
-
-    asked: Asked
-    model: Any
-    score: Any
-    arguments: dict[str, Any]
-    origin: Origin
-
-
 def prepare(asked: Asked) -> Ready:
     """Load the model and read the score.
 
@@ -112,18 +92,9 @@ def prepare(asked: Asked) -> Ready:
         BadInput: no such model, it cannot harmonise, a word belongs to nobody, or the score has no notes.
         BadFile: the score cannot be read.
     """
-    from componium.music.formats import read_score
-
-    loaded, arguments = load_with(asked.model, asked.pairs, "harmonize", "harmonize")
-    score = read_score(asked.file)
-    if all(track.is_drum or not len(track.notes) for track in score.tracks):
-        raise BadInput(f"{asked.file}: there are no notes to harmonise in it" + (", only drums" if score.note_num()
-                                                                                 else ""))
-    arguments |= flag_arguments(loaded.harmonize, loaded, temperature=asked.temperature)
-    origin = origin_for(
-        GENERATED, "harmonize", [used_model(asked.model, loaded)], seed=asked.seed,
-        settings={"temperature": asked.temperature, "words": asked.pairs},
-        given=[*model_files(asked.model), given_file("score", asked.file), *given_words(asked.pairs)])
+    loaded, score, arguments = composing.opened(asked, "harmonize", "harmonize")
+    composing.check_notes(score, asked.file, "harmonise")
+    origin = composing.origin_of(asked, "harmonize", loaded, {"temperature": asked.temperature, "words": asked.pairs})
     return Ready(asked, loaded, score, arguments, origin)
 
 
@@ -138,8 +109,7 @@ def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[
     Raises:
         BadInput: the model cannot harmonise this, added nothing, or changed a note that was given.
     """
-    chosen = ready.asked.seed if seed is None else seed
-    piece = ready.model.harmonize(ready.score, seed=chosen, progress=progress, **ready.arguments)
+    piece, origin = composing.composed(ready, "harmonize", progress, seed)
     lost = sum((notes_of(ready.score) - notes_of(piece)).values())
     if lost:
         raise BadInput(f"the model {ready.model.name} changed {counted(lost, 'note')} of {ready.asked.file} that were "
@@ -147,7 +117,7 @@ def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[
     if notes_of(piece) == notes_of(ready.score):
         raise BadInput(f"{ready.asked.file}: the model {ready.model.name} added nothing; leave out the voices that it "
                        "is to compose")
-    return piece, replace(ready.origin, seed=chosen)
+    return piece, origin
 
 
 def notes_of(score: Any) -> Counter[tuple[float, float, int, int]]:
@@ -205,28 +175,11 @@ def faults_told(piece: Any, places: Sequence[Any] = ()) -> list[str]:
 
 def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: Path, *, force: bool) -> None:
     """Write candidates, the best first, into a folder with an audition page."""
-    from componium.cli.choosing import Choice, check, choose, stem_of
+    from componium.cli.choosing import Choice, stem_of
 
     choice = Choice("harmonize", asked.model, f"{stem_of(asked.file.stem)}-harmonised", count, measure, on, asked.seed,
-                    folder, words_of("harmonize", asked), told_settings(asked), force=force)
-    check(choice)
-    ready = prepare(asked)
-    choose(choice, ready.model, lambda seed, progress: make(ready, progress, seed=seed))
-
-
-def words_of(verb: str, asked: Any) -> list[str]:
-    """Return the command line that asks for the same, without ``--seed`` and ``--out``."""
-    where = getattr(asked, "where", None)
-    words = [verb, asked.model, str(asked.file), *(f"{key}={value}" for key, value in asked.pairs.items())]
-    words += ["--where", where] if where is not None else []
-    return words + (["--temperature", str(asked.temperature)] if asked.temperature is not None else [])
-
-
-def told_settings(asked: Any) -> list[tuple[str, str]]:
-    """Return what was asked for, name and value."""
-    given = {"score": asked.file, "bars": getattr(asked, "where", None), "temperature": asked.temperature,
-             **asked.pairs}
-    return [(name, str(value)) for name, value in given.items() if value is not None]
+                    folder, composing.words_of("harmonize", asked), composing.told_settings(asked), force=force)
+    composing.rank(choice, asked, prepare, make)
 
 
 def title_of(ready: Ready) -> str:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from componium.cli import composing
 from componium.cli.choosing import folder_for
 from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperature
-from componium.cli.generate import default_stem
-from componium.cli.harmonize import faults_told, told_settings, words_of
-from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
-from componium.cli.outputs import check_file, check_score_format, out_path, write_piece
-from componium.cli.settings import flag_arguments, listened, load_with, pairs_only
-from componium.cli.show import Progress, counted, new_app, progress_bar, quoted, say
+from componium.cli.harmonize import faults_told
+from componium.cli.outputs import write_piece
+from componium.cli.settings import listened, pairs_only
+from componium.cli.show import Progress, counted, new_app, progress_bar
 from componium.music.errors import BadInput
-from componium.music.origin import GENERATED, Origin
+from componium.music.origin import Origin
 
 app = new_app()
 
@@ -50,7 +50,7 @@ def infill(
 ) -> None:
     """Compose some bars anew: write the piece with new music there, and nothing else changed."""
     pairs = pairs_only(settings or [], "infill")
-    default_stem(model)
+    composing.check_order("infill", model, file)
     if not where.strip():
         raise BadInput(f"which bars? componium infill {model} {file} --where 3-4")
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
@@ -59,23 +59,13 @@ def infill(
     if folder is not None and rank is not None:
         rank_pieces(asked, count, rank, on, folder, force=force)
         return
-    if count > 1:
-        raise BadInput(f"--count {count} gives several candidates to choose from: add --rank harmony, say")
-    path = out_path(out, f"{file.stem}-infilled.mid")
-    check_score_format(path)
-    check_file(path, force=force)
+    path = composing.one_path(out, f"{file.stem}-infilled.mid", count, "harmony", force=force)
     ready = prepare(asked)
     with progress_bar("composing") as progress:
         piece, origin = make(ready, progress)
         write_piece(piece, path, title_of(ready), origin)
-    told = "" if ready.model.deterministic else f" (seed {chosen})"
-    say(f"wrote {path}{told}: {counts_told(ready, piece)}")
-    for line in listened(ready.model, ready.score, ready.arguments):
-        say(line)
-    for line in faults_told(piece, ready.places):
-        say(line)
-    if path.suffix.lower() in (".mid", ".midi"):
-        say(f"listen: componium perform {quoted(path)} --with soundfont")
+    composing.tell(path, ready, counts_told(ready, piece),
+                   [*listened(ready.model, ready.score, ready.arguments), *faults_told(piece, ready.places)])
 
 
 @dataclass(frozen=True)
@@ -100,15 +90,10 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A loaded model, the score and its passages, the arguments, and the origin of what will be made."""
+class Ready(composing.Ready):
+    """What all such verbs have ready, and the passages."""
 
-    asked: Asked
-    model: Any
-    score: Any
-    places: list[Any]
-    arguments: dict[str, Any]
-    origin: Origin
+    places: Sequence[Any] = ()
 
 
 def prepare(asked: Asked) -> Ready:
@@ -118,22 +103,17 @@ def prepare(asked: Asked) -> Ready:
         BadInput: no such model, it cannot infill, a word belongs to nobody, or the score has no such bars.
         BadFile: the score cannot be read.
     """
-    from componium.music.formats import read_score
     from componium.music.where import passages
 
-    loaded, arguments = load_with(asked.model, asked.pairs, "infill", "infill")
-    score = read_score(asked.file)
+    loaded, score, arguments = composing.opened(asked, "infill", "infill")
     try:
         places = passages(score, asked.where)
     except BadInput as error:
         raise BadInput(f"{asked.file}: {error}") from None
-    arguments |= flag_arguments(loaded.infill, loaded, temperature=asked.temperature)
-    origin = origin_for(
-        GENERATED, "infill", [used_model(asked.model, loaded)], seed=asked.seed,
-        settings={"where": asked.where, "temperature": asked.temperature, "words": asked.pairs},
-        given=[*model_files(asked.model), given_file("score", asked.file), *given_words(asked.pairs)])
+    origin = composing.origin_of(asked, "infill", loaded,
+                                 {"where": asked.where, "temperature": asked.temperature, "words": asked.pairs})
     where = ",".join(str(place) for place in places)
-    return Ready(asked, loaded, score, places, {**arguments, "where": where}, origin)
+    return Ready(asked, loaded, score, {**arguments, "where": where}, origin, places)
 
 
 def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[Any, Origin]:
@@ -149,13 +129,12 @@ def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[
     """
     from componium.music.where import changes_outside
 
-    chosen = ready.asked.seed if seed is None else seed
-    piece = ready.model.infill(ready.score, seed=chosen, progress=progress, **ready.arguments)
+    piece, origin = composing.composed(ready, "infill", progress, seed)
     changed = changes_outside(ready.score, piece, ready.places)
     if changed:
         raise BadInput(f"the model {ready.model.name} changed more than bars {ready.arguments['where']}, so nothing "
                        f"was written; this is a fault of the model ({changed[0]})")
-    return piece, replace(ready.origin, seed=chosen)
+    return piece, origin
 
 
 def counts_told(ready: Ready, piece: Any) -> str:
@@ -175,14 +154,11 @@ def counts_told(ready: Ready, piece: Any) -> str:
 
 def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: Path, *, force: bool) -> None:
     """Write candidates, the best first, into a folder with an audition page."""
-    from componium.cli.choosing import Choice, check, choose, stem_of
+    from componium.cli.choosing import Choice, stem_of
 
     choice = Choice("infill", asked.model, f"{stem_of(asked.file.stem)}-infilled", count, measure, on, asked.seed,
-                    folder, words_of("infill", asked), told_settings(asked), force=force)
-    check(choice)
-    ready = prepare(asked)
-    choose(replace(choice, new_from_beats=ready.places[0].start_beats), ready.model,
-           lambda seed, progress: make(ready, progress, seed=seed))
+                    folder, composing.words_of("infill", asked), composing.told_settings(asked), force=force)
+    composing.rank(choice, asked, prepare, make, lambda ready: float(ready.places[0].start_beats))
 
 
 def title_of(ready: Ready) -> str:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from componium.cli import composing
 from componium.cli.choosing import folder_for
+from componium.cli.composing import Ready
 from componium.cli.flags import Force, Model, On, Rank, Seed, Settings, Temperature
-from componium.cli.generate import default_stem
-from componium.cli.harmonize import told_settings, words_of
-from componium.cli.origins import given_file, given_words, model_files, origin_for, used_model
-from componium.cli.outputs import check_file, check_score_format, out_path, write_piece
-from componium.cli.settings import flag_arguments, listened, load_with, pairs_only
-from componium.cli.show import Progress, counted, new_app, progress_bar, quoted, say
+from componium.cli.outputs import write_piece
+from componium.cli.settings import listened, pairs_only
+from componium.cli.show import Progress, counted, new_app, progress_bar
 from componium.music.errors import BadInput
-from componium.music.origin import GENERATED, Origin
+from componium.music.origin import Origin
 
 app = new_app()
 REPLY = "Reply"
@@ -53,28 +52,19 @@ def respond(
 ) -> None:
     """Answer a phrase: write a new one that replies to it, alone or after its call."""
     pairs = pairs_only(settings or [], "respond")
-    default_stem(model)
+    composing.check_order("respond", model, file)
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
     asked = Asked(model, pairs, file, chosen, temperature, with_call)
     folder = folder_for(out, f"{file.stem}-candidates", rank=rank, on=on, count=count)
     if folder is not None and rank is not None:
         rank_pieces(asked, count, rank, on, folder, force=force)
         return
-    if count > 1:
-        raise BadInput(f"--count {count} gives several candidates to choose from: add --rank pitch, say")
-    path = out_path(out, f"{file.stem}-reply.mid")
-    check_score_format(path)
-    check_file(path, force=force)
+    path = composing.one_path(out, f"{file.stem}-reply.mid", count, "pitch", force=force)
     ready = prepare(asked)
     with progress_bar("composing") as progress:
         piece, origin = make(ready, progress)
         write_piece(piece, path, title_of(ready), origin)
-    told = "" if ready.model.deterministic else f" (seed {chosen})"
-    say(f"wrote {path}{told}: {counts_told(ready, piece)}")
-    for line in listened(ready.model, ready.score, ready.arguments):
-        say(line)
-    if path.suffix.lower() in (".mid", ".midi"):
-        say(f"listen: componium perform {quoted(path)} --with soundfont")
+    composing.tell(path, ready, counts_told(ready, piece), listened(ready.model, ready.score, ready.arguments))
 
 
 @dataclass(frozen=True)
@@ -98,17 +88,6 @@ class Asked:
     with_call: bool = False
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A loaded model, the call, the arguments, and the origin of what will be made."""
-
-    asked: Asked
-    model: Any
-    score: Any
-    arguments: dict[str, Any]
-    origin: Origin
-
-
 def prepare(asked: Asked) -> Ready:
     """Load the model and read the call.
 
@@ -116,19 +95,10 @@ def prepare(asked: Asked) -> Ready:
         BadInput: no such model, it cannot respond, a word belongs to nobody, or the call has no notes.
         BadFile: the score cannot be read.
     """
-    from componium.music.formats import read_score
-
-    loaded, arguments = load_with(asked.model, asked.pairs, "respond", "respond")
-    score = read_score(asked.file)
-    if all(track.is_drum or not len(track.notes) for track in score.tracks):
-        raise BadInput(f"{asked.file}: there are no notes to answer in it" + (", only drums" if score.note_num()
-                                                                              else ""))
-    arguments |= flag_arguments(loaded.respond, loaded, temperature=asked.temperature)
-    origin = origin_for(
-        GENERATED, "respond", [used_model(asked.model, loaded)], seed=asked.seed,
-        settings={"temperature": asked.temperature, "with_call": asked.with_call or None, "words": asked.pairs},
-        given=[*model_files(asked.model), given_file("score", asked.file), *given_words(asked.pairs)])
-    return Ready(asked, loaded, score, arguments, origin)
+    loaded, score, arguments = composing.opened(asked, "respond", "respond")
+    composing.check_notes(score, asked.file, "answer")
+    settings = {"temperature": asked.temperature, "with_call": asked.with_call or None, "words": asked.pairs}
+    return Ready(asked, loaded, score, arguments, composing.origin_of(asked, "respond", loaded, settings))
 
 
 def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[Any, Origin]:
@@ -142,12 +112,11 @@ def make(ready: Ready, progress: Progress, *, seed: int | None = None) -> tuple[
     Raises:
         BadInput: the model cannot answer this, or answered without a note.
     """
-    chosen = ready.asked.seed if seed is None else seed
-    reply = ready.model.respond(ready.score, seed=chosen, progress=progress, **ready.arguments)
+    reply, origin = composing.composed(ready, "respond", progress, seed)
     if not reply.note_num():
-        raise BadInput(f"{ready.asked.file}: the model {ready.model.name} answered with silence for the seed {chosen}; "
-                       "another --seed, or a higher --temperature, may give notes")
-    return after_call(ready.score, reply) if ready.asked.with_call else reply, replace(ready.origin, seed=chosen)
+        raise BadInput(f"{ready.asked.file}: the model {ready.model.name} answered with silence for the seed "
+                       f"{origin.seed}; another --seed, or a higher --temperature, may give notes")
+    return after_call(ready.score, reply) if ready.asked.with_call else reply, origin
 
 
 def after_call(call: Any, reply: Any) -> Any:
@@ -193,17 +162,13 @@ def nth(number: int) -> str:
 
 def rank_pieces(asked: Asked, count: int, measure: str, on: str | None, folder: Path, *, force: bool) -> None:
     """Write candidates, the best first, into a folder with an audition page."""
-    from componium.cli.choosing import Choice, check, choose, stem_of
+    from componium.cli.choosing import Choice, stem_of
 
-    told = [*told_settings(asked), *([("call", "before each reply")] if asked.with_call else [])]
-    words = words_of("respond", asked) + ["--with-call"] * asked.with_call
+    told = [*composing.told_settings(asked), *([("call", "before each reply")] if asked.with_call else [])]
+    words = composing.words_of("respond", asked) + ["--with-call"] * asked.with_call
     choice = Choice("respond", asked.model, f"{stem_of(asked.file.stem)}-reply", count, measure, on, asked.seed, folder,
                     words, told, force=force)
-    check(choice)
-    ready = prepare(asked)
-    start = reply_beats(ready.score) if asked.with_call else 0.0
-    choose(replace(choice, new_from_beats=start), ready.model,
-           lambda seed, progress: make(ready, progress, seed=seed))
+    composing.rank(choice, asked, prepare, make, lambda ready: reply_beats(ready.score) if asked.with_call else 0.0)
 
 
 def title_of(ready: Ready) -> str:

@@ -201,6 +201,11 @@ def loudness_db(x: Tensor, sample_rate_hz: float, *, hop: int, window: int, firs
     return 10 * torch.log10(relative.clamp_min(10 ** (FLOOR_DB / 10)))
 
 
+def loudness_weights(window: int, sample_rate_hz: float) -> Tensor:
+    """Return the weights [window // 2 + 1] of `loudness_db`: of power of a frame under a Hann window, bin by bin."""
+    return _loudness_weights(window, float(sample_rate_hz), torch.device("cpu"), torch.float32)
+
+
 def spectral_loss(x: Tensor, y: Tensor, sizes: Sequence[int] = SIZES) -> Tensor:
     """Return how far the spectra of two sounds [B, T] are apart: a scalar, the mean of `spectral_losses`."""
     return spectral_losses(x, y, sizes).mean()
@@ -347,7 +352,8 @@ def _whole_spectrum(x: Tensor, size: int, hop: int, centred: bool) -> Tensor:
 
 
 def _magnitude(spectrum: Tensor) -> Tensor:
-    return (torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag) + _TINY).sqrt()
+    squares = torch.view_as_real(spectrum).square()  # contiguous: twice as fast as the real and imaginary parts
+    return (squares[..., 0] + squares[..., 1] + _TINY).sqrt()
 
 
 def _check(x: Tensor, size: int, hop: int) -> None:

@@ -34,6 +34,7 @@ Models that learn by gradient also take:
   componium train MODEL --out my.model --resume               (goes on after Ctrl-C or a crash, exactly)
   componium train MODEL --out my.model --resume --steps 4000  (goes on for longer)
   componium train my.model/ OTHER_MUSIC --out other.model     (goes on from its weights: fine-tuning)
+  componium train MODEL my_recordings/ train.trim_silence_db=60 --out my.model   (models that learn from recordings)
   torchrun --nproc-per-node 2 --no-python componium train MODEL MY_MIDI_FOLDER --out my.model
 
 \b
@@ -63,6 +64,10 @@ def train(
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
     accept_licence: AcceptLicence = False,
     exclude: Exclude = None,
+    voice: Annotated[bool | None, typer.Option(
+        "--voice/--no-voice", show_default=False,
+        help="Recordings: whether they are a person's voice, which needs a consent.yml beside them.  [default: by "
+             "their names]")] = None,
     force: Force = False,
 ) -> None:
     """Let a model learn from your music."""
@@ -71,7 +76,7 @@ def train(
     out = out if run is None else run
     told = read_words(words or [], subject)
     by_gradient = {"recipe": recipe, "steps": steps, "resume": resume, "keep": keep,
-                   "device": None if device == "auto" else device}
+                   "device": None if device == "auto" else device, "voice": None if voice is None else "voice"}
     if not subject.learns_by_gradient:
         only_gradient(subject, by_gradient, told.train)
     if not told.data and not resume and not names_data(subject, recipe):
@@ -85,7 +90,7 @@ def train(
         from componium.cli.training.run import Flags, learn_by_gradient
 
         learn_by_gradient(subject, told, Flags(out, recipe, budget, steps, keep, seed, device, resume, accept_licence,
-                                               exclude, force))
+                                               exclude, voice, force))
         return
     count(subject, told, out, seed or 0, budget, accept_licence, exclude, force=force)
 

@@ -99,13 +99,13 @@ class Audio:
         """
         import soundfile
 
-        with _readable(path) as file:
+        with open_sound(path) as file:
             try:
                 samples = file.read(dtype="float32", always_2d=True).T
             except soundfile.LibsndfileError as error:
-                raise BadFile(path, f"the sound is damaged ({_said(error)})") from error
+                raise BadFile(path, f"the sound is damaged ({said_by(error)})") from error
             rate, whole = file.samplerate, file.format == "MP3" or samples.shape[1] >= file.frames
-        if not whole or _wav_is_cut(path):
+        if not whole or wav_is_cut(path):
             raise BadFile(path, "is cut off: it ends before its sound does")
         if samples.shape[1] == 0:
             raise BadFile(path, "holds no samples")
@@ -150,7 +150,7 @@ class Audio:
                 if error.code == _SYSTEM_ERROR:
                     raise BadFile(path, "cannot be written: the system refused it (is the disk full?)") from error
                 raise BadFile(path, f"cannot be written as {ending[1:].upper()} at {self.sample_rate_hz} Hz with "
-                                    f"{self.channels} channels ({_said(error)})") from error
+                                    f"{self.channels} channels ({said_by(error)})") from error
 
     def _encode(self, path: Path, frames: npt.NDArray[Any], ending: str, subtype: str, texts: dict[str, str],
                 origin: Origin) -> None:
@@ -292,7 +292,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 
     What `Audio.write` noted of its origin is not among them: `origin.read_origin` reads that.
     """
-    with _readable(path) as file:
+    with open_sound(path) as file:
         found = {key: getattr(file, key) for key in METADATA_KEYS}
         kind = "." + file.format.lower()
     if kind == ".wav":
@@ -308,12 +308,12 @@ def hash_of_samples(path: str | os.PathLike[str]) -> str:
     """
     import soundfile
 
-    with _readable(path) as file:
+    with open_sound(path) as file:
         kind = {"PCM_16": "int16", "PCM_24": "int32", "VORBIS": "int16"}.get(file.subtype, "float32")
         try:
             return _hash_of(file.blocks(_WRITE_BLOCK, dtype=kind, always_2d=True), file.samplerate, file.channels)
         except soundfile.LibsndfileError as error:
-            raise BadFile(path, f"the sound is damaged ({_said(error)})") from error
+            raise BadFile(path, f"the sound is damaged ({said_by(error)})") from error
 
 
 def _hash_of(blocks: Iterable[npt.NDArray[Any]], sample_rate_hz: int, channels: int) -> str:
@@ -325,7 +325,7 @@ def _hash_of(blocks: Iterable[npt.NDArray[Any]], sample_rate_hz: int, channels: 
     return found.hexdigest()
 
 
-def _readable(path: str | os.PathLike[str]) -> Any:
+def open_sound(path: str | os.PathLike[str]) -> Any:
     """Open a sound file with soundfile, or say in a sentence why not."""
     import soundfile
 
@@ -342,7 +342,7 @@ def _readable(path: str | os.PathLike[str]) -> Any:
     except FileNotFoundError as error:
         raise BadFile(path, "there is no such file") from error
     except soundfile.LibsndfileError as error:
-        raise BadFile(path, f"is not a sound file that can be read ({_said(error)}); "
+        raise BadFile(path, f"is not a sound file that can be read ({said_by(error)}); "
                             f"known kinds: {', '.join(AUDIO_EXTENSIONS)}") from error
     except OSError as error:
         raise BadFile(path, f"cannot be read ({error.strerror or error})") from error
@@ -350,7 +350,7 @@ def _readable(path: str | os.PathLike[str]) -> Any:
         raise BadFile(path, "is raw sound without a header; convert it to WAV first") from error
 
 
-def _wav_is_cut(path: str | os.PathLike[str]) -> bool:
+def wav_is_cut(path: str | os.PathLike[str]) -> bool:
     """Return whether a WAV file promises more sound than it holds (libsndfile reads the rest without a word)."""
     size, at = os.path.getsize(path), 12
     with open(path, "rb") as file:
@@ -365,7 +365,8 @@ def _wav_is_cut(path: str | os.PathLike[str]) -> bool:
     return False
 
 
-def _said(error: Exception) -> str:
+def said_by(error: Exception) -> str:
+    """Return what libsndfile says of an error, without a full stop."""
     return str(getattr(error, "error_string", error)).strip().rstrip(".")
 
 

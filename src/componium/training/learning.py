@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import accelerate
@@ -12,9 +13,12 @@ import torch
 
 from componium import checkpoint
 from componium.interface import Progress
+from componium.music.consent import consents_for
+from componium.music.consent import told_of as consent_told
 from componium.music.corpus import Corpus
 from componium.music.errors import BadFile, BadInput
 from componium.music.origin import version
+from componium.training.ahead import prepare_ahead
 from componium.training.batches import Batches, held_out_batches
 from componium.training.estimate import Costs, forward_seconds, saving_seconds, state_bytes
 from componium.training.fit import provenance_of
@@ -26,11 +30,14 @@ from componium.training.machine import Machine
 from componium.training.observing import Estimate, Observer, RunInfo
 from componium.training.precision import choose
 from componium.training.preparing import Prepared, divided, prepared_of, set_aside
+from componium.training.recordings import Found, recordings_of
+from componium.training.segments import one_of_each
+from componium.training.segments import told_of as segments_told
 from componium.training.settings import TrainSettings
 from componium.training.updates import Updates
 
-OPENED, PREPARED = 0.05, 0.1
-"""Shares of the progress bar at which the data is opened, and prepared."""
+OPENED, STORED, PREPARED = 0.05, 0.07, 0.1
+"""Shares of the progress bar at which the data is opened, recordings are in the store, and all is prepared."""
 TRIAL_SHARE = 0.1
 """Share of a budget that the trial of a precision may take."""
 TRIAL_SECONDS = 10.0
@@ -82,17 +89,24 @@ def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, ma
     observers = watched(folder, observers) if machine.main else []
     fine_tuning = bool(model.trained)
     settings = asked.settings
+    warn = _Warnings(observers)
     with machine.main_first():
-        prepared = prepared_of(model, list(corpus), progress=_Part(progress, OPENED, PREPARED))
+        found = _recordings(model, corpus, asked, progress, warn)
+        corpus = found.corpus if found is not None else corpus
+        if found is not None and machine.main:
+            prepare_ahead(model, corpus, _Part(progress, STORED, PREPARED))
+        prepared = prepared_of(model, list(corpus), progress=_Part(progress, STORED, PREPARED))
     model.passed_over = list(prepared.passed_over)
     seen, unseen = set_aside(prepared, settings.unseen)
     if not seen.items:
         raise BadInput(f"train.unseen={settings.unseen:g} leaves nothing of {len(prepared.items)} pieces to learn from")
     learned, held = divided(seen, settings.held_out, settings.split_by)
-    warn = _Warnings(observers)
     if settings.held_out and not held.items:
         warn(f"nothing is held out of {len(seen.items)} piece{'s' if len(seen.items) > 1 else ''} (too few, or "
              "all of one family), so there is no held-out loss, and the last weights are kept, not the best")
+    elif found is not None and held.items and found.split_by(learned.items, held.items) == "part":
+        warn(f"there is one recording, so {len(held.items)} of its {len(seen.items)} parts are held out: they are "
+             "nearer to what is learned than another recording would be")
     batches = Batches(model, learned.arrays, learned.names, batch=settings.batch, seed=asked.seed,
                       processes=machine.processes, rank=machine.rank, accumulate=settings.accumulate)
     held_batches = held_out_batches(model, held.arrays, held.names, settings.batch)
@@ -105,7 +119,9 @@ def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, ma
             model.initialise(asked.seed)
         plan = _fresh(model, batches, held_batches, asked, folder, machine, fine_tuning)
         plan.run |= {"data": dict(asked.sources) | _data(corpus, prepared, learned, held, unseen),
-                     "provenance": _provenance(model, corpus, learned, held, asked, fine_tuning)}
+                     "provenance": _provenance(model, corpus, learned, held, asked, fine_tuning, found)}
+        if found is not None:
+            plan.run["data"] |= {"recordings": found.told(), "split_by": found.split_by(learned.items, held.items)}
         if folder is not None and machine.main:
             folder.start(plan.run, force=asked.force)
     machine.wait()
@@ -113,9 +129,28 @@ def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, ma
                fine_tuning=fine_tuning)
 
 
+def _recordings(model: Any, corpus: Corpus, asked: Asked, progress: Progress, warn: Any) -> Found | None:
+    """Return the recordings of a corpus for a model that learns from them; None for one that learns from scores.
+
+    Raises:
+        BadInput: a voice without consent, nothing that can be used, or a setting that has no meaning for scores.
+    """
+    if getattr(model, "learns_from", "scores") != "recordings":
+        if asked.settings.trim_silence_db:
+            raise BadInput(f"train.trim_silence_db is for models that learn from recordings; {model.name} learns from "
+                           "scores")
+        return None
+    consents = consents_for(corpus.only("audio"), asked.sources.get("voice"),
+                            roots=[Path(source) for source in asked.sources.get("sources") or ()])
+    found = recordings_of(corpus, model.sample_rate_hz, trim_silence_db=asked.settings.trim_silence_db,
+                          progress=_Part(progress, OPENED, STORED), warn=warn)
+    return dataclasses.replace(found, consent=consent_told(consents, asked.sources.get("voice")))
+
+
 def _go(model: Any, plan: Plan, batches: Batches, held_batches: Sequence[Any], folder: RunFolder | None,
         machine: Machine, *, progress: Progress, observers: Sequence[Observer], fine_tuning: bool) -> Any:
     run = plan.run
+    split_by = run["data"].get("split_by", plan.settings.split_by)
     model.provenance = dict(run["provenance"]) | {
         "device": machine.device.type, "precision": run["precision"], "processes": machine.processes}
     model.figures, model.trained = {}, True
@@ -124,7 +159,7 @@ def _go(model: Any, plan: Plan, batches: Batches, held_batches: Sequence[Any], f
         updates = Updates(model, batches, plan.settings, machine, steps=run["steps"], precision=run["precision"])
         loop = Loop(updates, held_batches, plan.settings, observers=told_to, folder=folder if machine.main else None,
                     progress=_Part(progress, PREPARED, 1.0) if machine.main else _quiet, fine_tuning=fine_tuning,
-                    protocol=f"held_out_loss_of_{run['data']['held_out_pieces']}_pieces_by_{plan.settings.split_by}")
+                    protocol=f"held_out_loss_of_{run['data']['held_out_pieces']}_pieces_by_{split_by}")
         try:
             if plan.before is not None:
                 loop.load(*plan.before, best=_best_of(folder, model))
@@ -217,13 +252,17 @@ def _data(corpus: Corpus, prepared: Prepared, learned: Prepared, held: Prepared,
 
 
 def _provenance(model: Any, corpus: Corpus, learned: Prepared, held: Prepared, asked: Asked,
-                fine_tuning: bool) -> dict[str, Any]:
+                fine_tuning: bool, found: Found | None) -> dict[str, Any]:
     """Return what the checkpoints say of the data, earlier data included where weights are continued."""
-    used = Corpus(learned.items, name=corpus.name, skipped=corpus.skipped)
+    pieces = learned.items if found is None else one_of_each(learned.items)
+    used = Corpus(pieces, name=corpus.name, skipped=corpus.skipped)
     told = provenance_of(used)
     told["skipped_pieces"] += len(learned.passed_over)
     told |= {"data_hash": learned.data_hash, "held_out_pieces": len(held.items),
-             "held_out_hashes": [item.hash for item in held.items], "recipe": asked.recipe or "none",
+             "held_out_hashes": [item.hash for item in held.items]}
+    if found is not None:
+        told |= {**segments_told(learned.items, held.items), **found.consent}
+    told |= {"recipe": asked.recipe or "none",
              "seed": asked.seed, "parameters": parameters(model)}
     return continued(told, model.provenance) if fine_tuning else told
 

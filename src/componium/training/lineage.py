@@ -8,6 +8,7 @@ from typing import Any
 
 from componium.music.licences import most_restrictive
 
+CONSENT = ("consent_who", "consent_for", "consent_until", "consent_sha256")
 LISTS = ("names", "hashes", "fingerprints", "held_out_hashes")
 
 
@@ -25,9 +26,17 @@ def continued(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, An
               for place, key in enumerate(("names", "hashes", "fingerprints"))}
     licences = dict(Counter(now["licences"]) + Counter(before.get("licences", {})))
     sources = dict(Counter(now["sources"]) + Counter(before.get("sources", {})))
-    return dict(now) | joined | {
+    return dict(now) | joined | _voices(now, before) | {
         "data": f"{before.get('data', 'unknown data')}, then {now['data']}",
         "pieces": len(joined["hashes"]), "licences": licences, "sources": sources,
         "licence": most_restrictive(licences),
         "before": {key: value for key, value in before.items() if key not in LISTS},
     }
+
+
+def _voices(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of voices: one that was learned before stays in the model, with its consent."""
+    if "consent_sha256" not in before:
+        return {}
+    told = {key: "; ".join(dict.fromkeys(str(side[key]) for side in (before, now) if key in side)) for key in CONSENT}
+    return told | {"voice": now["voice"] if "consent_sha256" in now else before.get("voice", "yes")}

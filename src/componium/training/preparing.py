@@ -3,6 +3,9 @@
 An entry lies under the hash of the item, the model, its ``prepared_version``, the settings that it reads
 (``prepares_with``, else all) and the text of the file or the folder that the model is written in, so that a change of
 any of these makes it anew. A cache that is damaged or cannot be written only costs time.
+
+The sound of recordings is not kept again: in the place of an ``"audio"`` that is the item's own samples stands their
+map in the audio store (`Mapped`).
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ import hashlib
 import inspect
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from componium.interface import Arrays, Progress, silent
 from componium.music.cache import keep, recall
@@ -25,8 +29,13 @@ from componium.music.errors import BadInput
 from componium.music.item import Item
 from componium.music.splits import parts_of
 from componium.training.batches import check_finite
+from componium.training.segments import Segment, held_out
 
 MOST_REASONS = 3
+AUDIO, IN_STORE = "audio", "audio_in_store"
+"""What models call the sound of a recording, and the mark that stands for it in the cache."""
+ROUNDING = 2
+"""Steps of int16 by which a model's own way to whole numbers may differ from the store's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,14 +79,14 @@ def prepared_of(model: Any, items: Sequence[Item], *, progress: Progress = silen
     Raises:
         BadInput: nothing is left, with the reasons; or an array holds what is not a number.
     """
-    key = _key(model)
+    key = key_of(model)
     used: list[Item] = []
     arrays: list[Arrays] = []
     passed_over: list[tuple[Item, str]] = []
     for number, item in enumerate(items):
         progress(number / len(items), f"preparing {item.name}")
         try:
-            made = _remembered(model, item, key)
+            made = remembered(model, item, key)
         except BadInput as error:
             passed_over.append((item, str(error)))
             continue
@@ -89,20 +98,62 @@ def prepared_of(model: Any, items: Sequence[Item], *, progress: Progress = silen
     return Prepared(tuple(used), tuple(arrays), tuple(passed_over))
 
 
-def _remembered(model: Any, item: Item, key: str) -> Arrays:
+def remembered(model: Any, item: Item, key: str) -> Arrays:
     """Return what was prepared of an item, from the cache where it is there."""
     if not item.hash:
         return _checked(model.prepare(item), model, item)
-    version = f"{key} {item.hash}"
-    name = f"prepared/{_folder(model)}/{hashlib.sha256(version.encode()).hexdigest()[:32]}"
+    name, version = entry_of(model, item, key)
     stored = recall(name, version)
     if stored is not None:
         stored.pop("version")
-        return stored
-    made = _checked(model.prepare(item), model, item)
+        return _with_map(stored, item)
+    made = _without_own_sound(_checked(model.prepare(item), model, item), item)
     if "version" not in made:  # the name of the cache's own entry
         keep(name, version, made)
-    return made
+    return _with_map(made, item)
+
+
+def entry_of(model: Any, item: Item, key: str) -> tuple[str, str]:
+    """Return the name of the cache's entry of an item, and what it depends on."""
+    version = f"{key} {item.hash}"
+    return f"prepared/{_folder(model)}/{hashlib.sha256(version.encode()).hexdigest()[:32]}", version
+
+
+class Mapped(Mapping[str, npt.NDArray[Any]]):
+    """What was prepared of a part of a recording; its ``"audio"`` is the map of the store, opened when it is asked for.
+
+    So the memory for the sound stays the system's, and thousands of recordings need no thousands of open files.
+    """
+
+    def __init__(self, features: Arrays, segment: Segment) -> None:
+        self._features, self._segment = features, segment
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        return self._segment.samples if name == AUDIO else self._features[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield AUDIO
+        yield from self._features
+
+    def __len__(self) -> int:
+        return 1 + len(self._features)
+
+
+def _without_own_sound(made: Arrays, item: Item) -> Arrays:
+    """Return what is kept of an item: a sound that is the item's own is replaced by a mark."""
+    sound = made.get(AUDIO)
+    if not isinstance(item, Segment) or sound is None or sound.dtype != np.int16 or sound.shape != item.samples.shape:
+        return made
+    if int(np.abs(sound.astype(np.int32) - item.samples).max(initial=0)) > ROUNDING:  # changed by the model
+        return made
+    return {name: value for name, value in made.items() if name != AUDIO} | {IN_STORE: np.ones(1, np.uint8)}
+
+
+def _with_map(arrays: Arrays, item: Item) -> Any:
+    """Return what was prepared, with the map of the item's own sound where that was replaced by a mark."""
+    if IN_STORE not in arrays or not isinstance(item, Segment):
+        return arrays
+    return Mapped({name: value for name, value in arrays.items() if name != IN_STORE}, item)
 
 
 def _checked(made: Arrays, model: Any, item: Item) -> Arrays:
@@ -115,7 +166,7 @@ def _folder(model: Any) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in str(model.name))[:60]
 
 
-def _key(model: Any) -> str:
+def key_of(model: Any) -> str:
     """Return what an entry depends on besides the item."""
     config = dataclasses.asdict(model.config)
     fields = getattr(model, "prepares_with", None)
@@ -154,9 +205,9 @@ def set_aside(prepared: Prepared, share: float) -> tuple[Prepared, Prepared]:
     """
     if not share or len(prepared.items) < 2:
         return prepared, prepared.only(())
-    parts = parts_of(prepared.items, (share, 1 - share), "hash")
-    return (prepared.only(i for i, part in enumerate(parts) if part),
-            prepared.only(i for i, part in enumerate(parts) if not part))
+    if _of_recordings(prepared):
+        return _apart(prepared, held_out(prepared.items, share, lowest=True))
+    return _apart(prepared, [not part for part in parts_of(prepared.items, (share, 1 - share), "hash")])
 
 
 def divided(prepared: Prepared, share: float, by: str) -> tuple[Prepared, Prepared]:
@@ -166,17 +217,30 @@ def divided(prepared: Prepared, share: float, by: str) -> tuple[Prepared, Prepar
     share, a larger share is tried, so that two unrelated pieces are enough; where all are related, nothing is held
     out.
 
+    Of recordings whole ones are held out, or parts of a single one (`segments.held_out`).
+
     Args:
         prepared: all.
         share: of the pieces to hold out, 0 to 1.
-        by: a way of `splits.WAYS`.
+        by: a way of `splits.WAYS`, for scores.
     """
     nothing = prepared.only(())
     if not share or len(prepared.items) < 2:
         return prepared, nothing
+    if _of_recordings(prepared):
+        return _apart(prepared, held_out(prepared.items, share))
     for wider in (share, *(tenth / 10 for tenth in range(1, 10) if tenth / 10 > share)):
         parts = parts_of(prepared.items, (1 - wider, wider), by)
         if 0 < sum(parts) < len(parts):
-            return (prepared.only(i for i, part in enumerate(parts) if not part),
-                    prepared.only(i for i, part in enumerate(parts) if part))
+            return _apart(prepared, [bool(part) for part in parts])
     return prepared, nothing
+
+
+def _of_recordings(prepared: Prepared) -> bool:
+    return all(isinstance(item, Segment) for item in prepared.items)
+
+
+def _apart(prepared: Prepared, chosen: Sequence[bool]) -> tuple[Prepared, Prepared]:
+    """Return what was not chosen, and what was."""
+    return (prepared.only(i for i, one in enumerate(chosen) if not one),
+            prepared.only(i for i, one in enumerate(chosen) if one))

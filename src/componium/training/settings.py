@@ -18,7 +18,7 @@ SCHEDULES = ("cosine", "constant", "linear", "halving")
 PRECISIONS = ("auto", "float32", "bfloat16")
 AT_LEAST = {"steps": 1, "batch": 1, "accumulate": 1, "held_out_every": 1, "save_every": 1, "log_every": 1,
             "warmup_steps": 0, "patience": 0, "preview_every": 0, "clip_norm": 0.0, "weight_decay": 0.0, "ema": 0.0,
-            "held_out": 0.0, "unseen": 0.0}
+            "held_out": 0.0, "unseen": 0.0, "trim_silence_db": 0.0}
 ABOVE_ZERO = ("learning_rate", "halve_every_epochs")
 BELOW_ONE = ("ema", "held_out", "unseen")
 
@@ -52,6 +52,8 @@ class TrainSettings:
     preview_every: int = setting(0, "updates between two previews; 0 = about five a run")
     save_every: int = setting(100, "updates between two saved states, from which --resume goes on")
     log_every: int = setting(10, "updates between two lines of the log")
+    trim_silence_db: float = setting(0.0, "recordings: what is quieter than the loudest by so much is left out at both "
+                                          "ends and in long gaps, such as 60; 0 = nothing is")
     apart_from_benchmark: bool = setting(False, "leave out the benchmark's valid and test chorales and their siblings")
 
     def __post_init__(self) -> None:

@@ -32,7 +32,8 @@ def train(model: Any, data: Data | None = None, *, progress: Progress = silent, 
           budget: str | float | None = None, steps: int | None = None, out: str | Path | None = None,
           resume: bool = False, device: str = "auto", recipe: str | Path | None = None,
           settings: Mapping[str, Any] | None = None, observers: Sequence[Observer] = (),
-          accept_licence: bool = False, exclude: str | Path | None = None, force: bool = False) -> Any:
+          accept_licence: bool = False, exclude: str | Path | None = None, voice: bool | None = None,
+          force: bool = False) -> Any:
     """Let a model learn from music.
 
     Weights that were learned before are continued (fine-tuning); an untrained network begins with weights that the
@@ -54,6 +55,8 @@ def train(model: Any, data: Data | None = None, *, progress: Progress = silent, 
         observers: listen to the run.
         accept_licence: whether you keep to the terms of a built-in corpus that has some.
         exclude: a file of marks (`componium.music.marks`) for items to leave out.
+        voice: whether recordings are a person's voice, which needs a consent (`componium.music.consent`); None = by
+            their names.
         force: replace a run or a model in ``out``.
 
     Returns:
@@ -65,6 +68,8 @@ def train(model: Any, data: Data | None = None, *, progress: Progress = silent, 
         MissingExtra: torch is needed and not installed.
         Cancelled: `progress` asked to stop, or Ctrl-C; the model keeps what it has learned so far.
     """
+    if voice is not None and getattr(model, "learns_from", "scores") != "recordings":
+        raise BadInput(f"voice is for models that learn from recordings; {fit.name_of(model)} learns from scores")
     if not isinstance(model, Learns):
         _only_for_networks(model, steps=steps, resume=resume, recipe=recipe, settings=settings)
         return _fit(model, data, out, force, progress=progress, seed=seed, budget=budget,
@@ -73,7 +78,8 @@ def train(model: Any, data: Data | None = None, *, progress: Progress = silent, 
         require(package, extra="neural", purpose=f"Training {model.name}")
     folder = RunFolder(out) if out is not None else None
     asked = _asked(model, data, seed=seed, budget=budget, steps=steps, folder=folder, resume=resume, device=device,
-                   recipe=recipe, settings=settings, accept_licence=accept_licence, exclude=exclude, force=force)
+                   recipe=recipe, settings=settings, accept_licence=accept_licence, exclude=exclude, voice=voice,
+                   force=force)
     from componium.training.machine import Machine
 
     machine = Machine(device)
@@ -125,7 +131,8 @@ def _only_for_networks(model: Any, **given: Any) -> None:
 
 def _asked(model: Any, data: Data | None, *, seed: int, budget: str | float | None, steps: int | None,
            folder: RunFolder | None, resume: bool, device: str, recipe: str | Path | None,
-           settings: Mapping[str, Any] | None, accept_licence: bool, exclude: str | Path | None, force: bool) -> Any:
+           settings: Mapping[str, Any] | None, accept_licence: bool, exclude: str | Path | None,
+           voice: bool | None, force: bool) -> Any:
     """Read what was asked for; nothing is opened yet."""
     from componium.training.learning import Asked
     from componium.training.recipes import find
@@ -151,7 +158,10 @@ def _asked(model: Any, data: Data | None, *, seed: int, budget: str | float | No
         data = list(chosen.data)
     if stored and data is None and exclude is not None and folder is not None:
         folder.check_same({"data": {"exclude": str(Path(exclude).absolute())}})
+    if stored and voice is not None and folder is not None:
+        folder.check_same({"data": {"voice": voice}})
     sources = _sources(data, accept_licence, exclude) if data is not None else _stored_sources(model, stored)
+    sources["voice"] = stored.get("data", {}).get("voice") if stored else voice
     loop = TrainSettings(**stored["train"], steps=stored["steps"]) if stored else read_train_settings(given)
     return Asked(loop, given, seed or stored.get("seed", 0), steps, budget_seconds, device,
                  str(recipe or stored.get("recipe", "")), sources, resume, force)

@@ -34,6 +34,7 @@ class Flags:
     resume: bool = False
     accept_licence: bool = False
     exclude: Path | None = None
+    voice: bool | None = None
     force: bool = False
 
 
@@ -150,7 +151,7 @@ def _train(model: Any, data: tuple[str, ...], settings: Mapping[str, Any], folde
               seed=flags.seed or 0, budget=flags.budget, steps=flags.steps, out=folder.path, resume=flags.resume,
               device=flags.device, recipe=None if flags.resume else flags.recipe, settings=settings,
               observers=_observers(display, folder), accept_licence=flags.accept_licence, exclude=flags.exclude,
-              force=flags.force)
+              voice=flags.voice, force=flags.force)
     except Cancelled as error:
         raise Cancelled(_stopped(display, subject, folder)) from error
     finally:

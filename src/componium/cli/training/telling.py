@@ -48,7 +48,7 @@ def before_lines(run: RunInfo, stored: Mapping[str, Any] | None = None) -> list[
         stored: what the run's folder says of it, for what was skipped and the licence.
     """
     learned: Mapping[str, Any] = (stored or {}).get("provenance", {})
-    lines = [_data_line(run), *_skipped(run, stored or {})]
+    lines = [_data_line(run), *_recording_lines(stored or {}), *_skipped(run, stored or {})]
     licence = str(learned.get("licence") or "")
     if licence:
         lines.append(f"licence of the data: {licence} (most restrictive class: {licence_class(licence)})")
@@ -64,6 +64,20 @@ def _data_line(run: RunInfo) -> str:
     held_out = f", {counted(run.held_out_pieces, 'piece')} held out to measure on" if run.held_out_pieces else ""
     unseen = f", {counted(run.unseen_pieces, 'piece')} not looked at" if run.unseen_pieces else ""
     return f"learns from {counted(run.pieces, 'piece')} of {run.data}{held_out}{unseen}"
+
+
+def _recording_lines(stored: Mapping[str, Any]) -> list[str]:
+    """Return what is said of recordings: how many, how long, and what they take in the cache; voices and consents."""
+    told, learned = stored.get("data", {}).get("recordings"), stored.get("provenance", {})
+    if not told:
+        return []
+    parts = f"{duration(told['seconds'])} in {counted(told['parts'], 'part')} of up to 30 s"
+    lines = [f"{counted(told['recordings'], 'recording')}: {parts}, as one channel at {told['sample_rate_hz']:,} Hz; "
+             f"{size(told['cache_bytes'])} in {told['cache']}"]
+    if "consent_who" in learned:
+        lines.append(f"a person's voice ({learned['voice']}), with the consent of {learned['consent_who']} for "
+                     f"{learned['consent_for']}, until {learned['consent_until']}")
+    return lines
 
 
 def _skipped(run: RunInfo, stored: Mapping[str, Any]) -> list[str]:

@@ -185,10 +185,9 @@ def _timed(call: Callable[[], object], clock: Clock) -> float:
 
 
 def _smooth_power(sound: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the power of a sound, smoothed without a shift (an odd, symmetric window), after checking the sound."""
+    """Return the power of a sound, smoothed (which shifts what was sent and what is heard alike), after checking it."""
     if sound.ndim != 1 or not np.isfinite(sound).all():
         raise BadInput(f"a delay is measured of one channel of finite samples, not of an array of shape {sound.shape}")
     if not len(sound) or not sound.any():
         raise BadInput("a delay cannot be measured: nothing is heard")
-    window = np.hanning(SMOOTHED_SAMPLES + 3)[1:-1]
-    return np.convolve(np.square(sound), window, mode="full")[SMOOTHED_SAMPLES // 2:][:len(sound)]
+    return np.convolve(np.square(sound), np.hanning(SMOOTHED_SAMPLES))

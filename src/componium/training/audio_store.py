@@ -65,7 +65,7 @@ class Stored:
         channel_peak: of the channels before they were mixed.
         clipped: share of the file's samples that are at full scale.
         offset: mean of the samples, 1 = full scale (DC).
-        quiet: share of the time that is more than 60 dB below the loudest.
+        quiet: share of the time, of what is stored, that is more than 60 dB below the loudest.
     """
 
     sample_rate_hz: int
@@ -149,7 +149,8 @@ def store(source: SoundBlocks | AudioBlocks, target: Path, sample_rate_hz: int, 
         frame = taken.frame_samples
         places = [(start * frame, min(end * frame, taken.written)) for start, end in parts]
         kept = _moved_together(file, places)
-        told = _stored(taken, gain, levels, places, kept, _hash_of(file, kept))
+        heard = np.concatenate([levels[start:end] for start, end in parts])
+        told = _stored(taken, gain, heard, places, kept, _hash_of(file, kept))
         text = json.dumps(dataclasses.asdict(told)).encode()
         file.seek(kept * 2)
         file.write(text + _TAIL.pack(len(text), _MARK))
@@ -185,11 +186,11 @@ class _Taken:
         file.seek(0)
         file.truncate()
         for sound in self._converted(tell):
-            scaled = sound * np.float32(gain)
+            scaled = sound if gain == 1.0 else sound * np.float32(gain)
             whole = np.rint(scaled * np.float32(FULL_SCALE))
             file.write(np.clip(whole, -FULL_SCALE, FULL_SCALE - 1).astype("<i2").tobytes())
             self.written += len(scaled)
-            self.peak = max(self.peak, float(np.max(np.abs(scaled), initial=0.0)))
+            self.peak = max(self.peak, float(scaled.max(initial=0.0)), -float(scaled.min(initial=0.0)))
             self.total += float(scaled.sum(dtype=np.float64))
             rest = np.concatenate([rest, scaled])
             even = len(rest) // self.frame_samples * self.frame_samples
@@ -201,28 +202,31 @@ class _Taken:
 
     def _level(self, sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the mean square of each frame."""
-        frames = sound.reshape(-1, self.frame_samples).astype(np.float64)
-        return np.asarray((frames ** 2).mean(axis=1))
+        frames = sound.reshape(-1, self.frame_samples)
+        return np.einsum("ft,ft->f", frames, frames).astype(np.float64) / self.frame_samples
 
     def _converted(self, tell: Tell) -> Iterable[npt.NDArray[np.float32]]:
         """Yield one channel at the rate of the store, block by block."""
         import soxr
 
         rates = self.blocks.sample_rate_hz, self.sample_rate_hz
+        weights = np.full(self.blocks.channels, 1.0 / self.blocks.channels, np.float32)
         stream = soxr.ResampleStream(*rates, 1, "float32", "HQ") if rates[0] != rates[1] else None
         for block in self.blocks:
             self._measure(block)
             tell(min(1.0, self.read / max(1, self.blocks.sample_count)))
-            mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+            mono = block[:, 0] if block.shape[1] == 1 else block @ weights
             yield stream.resample_chunk(np.ascontiguousarray(mono)) if stream else mono
         if stream:
             yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
     def _measure(self, block: npt.NDArray[np.float32]) -> None:
-        size = np.abs(block)
+        peak = max(float(block.max()), -float(block.min()))
         self.read += len(block)
-        self.channel_peak = max(self.channel_peak, float(size.max()))
-        self.clipped += int(((size >= FULL_FROM) & (size <= FULL_TO)).sum())
+        self.channel_peak = max(self.channel_peak, peak)
+        if peak >= FULL_FROM:
+            size = np.abs(block)
+            self.clipped += int(((size >= FULL_FROM) & (size <= FULL_TO)).sum())
 
 
 def kept_parts(levels: npt.NDArray[np.float64], trim_silence_db: float) -> list[tuple[int, int]]:

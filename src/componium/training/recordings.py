@@ -267,7 +267,7 @@ _FAULTS: tuple[tuple[str, Callable[[Stored], str]], ...] = (
      lambda s: f"its peak is {_decibels(s.peak)}" if s.peak < FAINT else ""),
     ("mostly silence; train.trim_silence_db=60 leaves it out",
      lambda s: f"{100 * s.quiet:.0f} % of the time is more than 60 dB below the loudest"
-     if s.quiet > QUIET and len(s.parts) == 1 else ""),
+     if s.quiet > QUIET else ""),
     ("with an offset (DC) that is no sound, and takes room from it",
      lambda s: f"{100 * abs(s.offset):.1f} % of full scale" if abs(s.offset) > OFFSET else ""),
     ("turned down, as it goes beyond full scale",

@@ -235,6 +235,57 @@ class Plays(Protocol):
 
 
 @runtime_checkable
+class Transfers(Protocol):
+    """Turns any sound into another timbre."""
+
+    def transfer(self, audio: Audio, *, progress: Progress = silent) -> Audio:
+        """Return a sound, as long as it was, with the timbre that was learned."""
+        ...
+
+
+class Stream(Protocol):
+    """Works on sound (or curves of it) slice by slice, and gives the same as on the whole.
+
+    A slice is a tensor [B, channels, values]; what is kept from one to the next is a dictionary of tensors of fixed
+    shapes. ``forward`` is a pure function, which can be scripted and exported.
+
+    Attributes:
+        name: as in `Streams`.
+        inputs, outputs: names of the channels.
+        controls: the knobs, in the order of their values.
+        in_ratio, out_ratio: samples of sound that a value of the input, of the output stands for.
+        block_multiple: samples; a slice lasts a multiple of them.
+        delay_samples: how much later than the whole it sounds.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    controls: tuple[Control, ...]
+    in_ratio: int
+    out_ratio: int
+    block_multiple: int
+    delay_samples: int
+
+    def start(self, batch: int) -> dict[str, Any]:
+        """Return the state before the first slice."""
+        ...
+
+    def forward(self, x: Any, controls: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Return the next slice [B, outputs, values], given values of the controls, and the state after it."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """Can be played live."""
+
+    def streams(self, *, seed: int = 0) -> Mapping[str, Stream]:
+        """Return the streams by name, such as ``decode`` and ``transfer``."""
+        ...
+
+
+@runtime_checkable
 class Codes(Protocol):
     """Has a latent space: sound in, `Latent` out, and back."""
 
@@ -268,6 +319,8 @@ ABILITIES: dict[str, tuple[str, type]] = {
     "respond": ("answers a phrase", Responds),
     "log_likelihood": ("judges how likely music is", Judges),
     "play": ("turns a score into sound", Plays),
+    "transfer": ("gives any sound its timbre", Transfers),
+    "streams": ("can be played live", Streams),
     "encode": ("turns sound into a latent trajectory and back", Codes),
     "controls": ("has knobs", Controlled),
 }

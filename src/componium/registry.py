@@ -25,6 +25,7 @@ MODELS: dict[str, str] = {
     "melody-rnn": "componium.composers.melody:MelodyRNN",
     "grammar": "componium.composers.grammar:Grammar",
     "soundfont": "componium.instruments.soundfont:SoundFont",
+    "ddsp": "componium.instruments.ddsp:DDSP",
 }
 """name -> "module:Class", one line a model, in reading order."""
 
@@ -36,10 +37,12 @@ TITLES: dict[str, str] = {
     "melody-rnn": "Magenta's Melody RNN in its four configurations: answers what you play",
     "grammar": "L-system that rewrites chords and motifs",
     "soundfont": "plays any score through a General MIDI SoundFont",
+    "ddsp": "an instrument from your recordings: plays scores, gives other sounds its timbre",
 }
 """name -> the line that `componium models` shows."""
 
-NEEDS_TRAINING = frozenset({"markov", "chorale-rnn", "melody-lstm", "melody-transformer", "melody-rnn"})
+NEEDS_TRAINING = frozenset({"markov", "chorale-rnn", "melody-lstm", "melody-transformer", "melody-rnn",
+                            "ddsp"})
 """Models that have to learn first; kept here so that listing imports no model (a test compares it with the classes)."""
 
 PRETRAINED = Path(__file__).parent / "pretrained"

@@ -9,9 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from componium import registry
+from componium.music.audio import Audio
 from componium.music.errors import MissingExtra
 from componium.music.item import Item
 from componium.music.score import Note, Score, TextMeta, Track, new_score
@@ -25,11 +27,14 @@ SMALLER: dict[str, dict[str, Any]] = {
     "melody-lstm": {"hidden": 32, "head": 32, "context_steps": 64, "dropout": 0.5},
     "melody-transformer": {"width": 32, "layers": 1, "heads": 2, "inner": 64, "head": 32, "context_steps": 64,
                            "dropout": 0.0},
+    "ddsp": {"sample_rate_hz": 16000, "hop_samples": 256, "loudness_window": 512, "harmonics": 12, "noise_bands": 9,
+             "hidden": 32, "width": 32, "crop_seconds": 0.5},
     "melody-rnn": {"hidden": 32, "attention_steps": 8, "context_steps": 32, "dropout": 0.0},
 }
 """Settings with which networks are quick to try; what they say of themselves is checked at the defaults."""
 LESSON = {"precision": "float32", "batch": 8, "learning_rate": 0.01, "held_out": 0.0}
 LESSON_STEPS = 40
+TONE_RATE_HZ = 16000
 
 
 @cache
@@ -128,8 +133,42 @@ _ready: dict[str, Any] = {}
 def model(name: str, chorales: list[Item], cache: Path) -> Any:
     """A model that works: trained on the five chorales where it has to be. Tests do not change it."""
     if name not in _ready:
-        _ready[name] = teach(small(name), chorales) if class_of(name).needs_training else small(name)
+        _ready[name] = teach(small(name), material_of(class_of(name), chorales)) if class_of(name).needs_training else small(name)
     return _ready[name]
+
+
+@pytest.fixture
+def material(cls: Any, chorales: list[Item]) -> list[Item]:
+    """Five items that a model learns from: scores, or recordings."""
+    return material_of(cls, chorales)
+
+
+@pytest.fixture(name="tones")
+def recordings() -> Any:
+    """The function `tones`."""
+    return tones
+
+
+def material_of(cls: Any, chorales: list[Item]) -> list[Item]:
+    return tones(5) if getattr(cls, "learns_from", "scores") == "recordings" else chorales
+
+
+def tones(count: int) -> list[Item]:
+    """Return so many recordings of two notes each, 1.6 seconds long."""
+    return [Item(f"tone {number}", "audio", _tone(number)) for number in range(count)]
+
+
+def _tone(number: int) -> Audio:
+    rng = np.random.default_rng(number)
+    parts = []
+    for note in range(2):
+        time = np.arange(int(0.7 * TONE_RATE_HZ)) / TONE_RATE_HZ
+        f0_hz = 220.0 * 2 ** ((3 * number + 7 * note) / 12) * (1 + 0.004 * np.sin(2 * np.pi * 5.5 * time))
+        phase = 2 * np.pi * np.cumsum(f0_hz) / TONE_RATE_HZ
+        wave = sum(np.sin(k * phase) / k**1.5 for k in range(1, 9)) + 0.02 * rng.standard_normal(len(time))
+        level = (0.1 + 0.05 * note) * np.minimum(1, time / 0.05) * np.minimum(1, (0.7 - time) / 0.05)
+        parts += [wave * level, np.zeros(int(0.1 * TONE_RATE_HZ))]
+    return Audio(np.concatenate(parts)[None].astype(np.float32), TONE_RATE_HZ)
 
 
 def score_of(*notes: tuple[float, float, int, int], drums: bool = False) -> Score:

@@ -66,6 +66,11 @@ def check_audio(audio: Audio) -> None:
     assert 8000 <= audio.sample_rate_hz <= 192_000
 
 
+def learns_from_sound(cls: Any) -> bool:
+    """Return whether a model learns from recordings instead of scores."""
+    return getattr(cls, "learns_from", "scores") == "recordings"
+
+
 def state_of(model: Any) -> tuple[dict[str, Any], Any]:
     """Return the state in a form that can be compared."""
     arrays, told = model.state()
@@ -185,11 +190,11 @@ def test_untrained_says_that_it_has_to_be_trained(fresh: Any, cls: Any, chorales
 
 
 @pytest.mark.learns
-def test_learning_twice_is_the_same(pupil: Any, learn: Any, model: Any, chorales: list[Item]) -> None:
-    learn(pupil, chorales)
+def test_learning_twice_is_the_same(pupil: Any, learn: Any, model: Any, material: list[Item]) -> None:
+    learn(pupil, material)
     assert state_of(pupil) == state_of(model)
     if hasattr(pupil, "fit"):
-        pupil.fit(chorales)
+        pupil.fit(material)
         assert state_of(pupil) == state_of(model), "fit starts anew"
 
 
@@ -205,20 +210,20 @@ class Listening(Observer):
 
 @pytest.mark.needs("loss")
 def test_loss_falls_and_another_seed_is_another_network(pupil: Any, learn: Any, model: Any,
-                                                        chorales: list[Item]) -> None:
+                                                        material: list[Item]) -> None:
     heard = Listening()
-    learn(pupil, chorales, seed=1, observers=[heard])
+    learn(pupil, material, seed=1, observers=[heard])
     assert all(math.isfinite(loss) for loss in heard.losses)
     assert np.mean(heard.losses[-5:]) < 0.8 * np.mean(heard.losses[:5])
     assert state_of(pupil) != state_of(model)
 
 
 @pytest.mark.needs("loss")
-def test_loss_is_the_mean_over_its_examples(model: Any, chorales: list[Item]) -> None:
+def test_loss_is_the_mean_over_its_examples(model: Any, material: list[Item]) -> None:
     import torch
 
     rng = np.random.default_rng(0)
-    examples = [model.example(model.prepare(item), rng) for item in chorales[:2]]
+    examples = [model.example(model.prepare(item), rng) for item in material[:2]]
     assert all(one.keys() == examples[0].keys() for one in examples)
 
     def loss(*those: dict[str, Any]) -> float:
@@ -234,11 +239,11 @@ def test_loss_is_the_mean_over_its_examples(model: Any, chorales: list[Item]) ->
 
 
 @pytest.mark.needs("loss")
-def test_preparing_is_deterministic_and_examples_have_one_shape(pupil: Any, chorales: list[Item]) -> None:
-    one, other = pupil.prepare(chorales[0]), pupil.prepare(chorales[0])
+def test_preparing_is_deterministic_and_examples_have_one_shape(pupil: Any, material: list[Item]) -> None:
+    one, other = pupil.prepare(material[0]), pupil.prepare(material[0])
     assert one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
     shapes = set()
-    for item in chorales:
+    for item in material:
         prepared = pupil.prepare(item)
         drawn = [pupil.example(prepared, np.random.default_rng(seed)) for seed in (1, 1, 2)]
         assert all(np.array_equal(drawn[0][key], drawn[1][key]) for key in drawn[0])
@@ -274,6 +279,10 @@ def test_has_learned(model: Any, chorales: list[Item]) -> None:
 
 @pytest.mark.learns
 def test_learns_from_melodies(pupil: Any, learn: Any, cls: Any, melodies: list[Item]) -> None:
+    if learns_from_sound(cls):
+        with pytest.raises(BadInput, match="score"):
+            learn(pupil, melodies)
+        return
     if hasattr(pupil.config, "voices"):
         pupil = cls(dataclasses.replace(pupil.config, voices=1))
     learn(pupil, melodies)
@@ -283,12 +292,17 @@ def test_learns_from_melodies(pupil: Any, learn: Any, cls: Any, melodies: list[I
 
 @pytest.mark.learns
 @pytest.mark.parametrize("kind", ["no items", "no notes", "one note", "silence", "one short tune"])
-def test_poor_corpus_gives_an_error_or_a_model(pupil: Any, learn: Any, kind: str, melodies: list[Item]) -> None:
+def test_poor_corpus_gives_an_error_or_a_model(pupil: Any, learn: Any, cls: Any, kind: str,
+                                               melodies: list[Item], tones: Any) -> None:
     empty, one = melodies[0].content.copy(), melodies[0].content.copy()
     empty.tracks[0].notes.clear()
     one.tracks[0].notes = type(one.tracks[0].notes)([one.tracks[0].notes[0]])
     items = {"no items": [], "no notes": [Item("empty", "score", empty)], "one note": [Item("one", "score", one)],
              "silence": [Item("silence", "audio", silence(1.0))], "one short tune": melodies[:1]}[kind]
+    if learns_from_sound(cls):
+        tone = tones(1)[0].content
+        items = {"no notes": [Item("silence", "audio", silence(1.0))], "one short tune": tones(1),
+                 "one note": [Item("click", "audio", Audio(tone.samples[:, :400], tone.sample_rate_hz))]}.get(kind, items)
     if kind in ("no items", "no notes"):
         with pytest.raises(ComponiumError):
             learn(pupil, items)
@@ -303,9 +317,9 @@ def test_poor_corpus_gives_an_error_or_a_model(pupil: Any, learn: Any, kind: str
 
 @pytest.mark.learns
 def test_cancelled_learning_leaves_through_progress(pupil: Any, learn: Any, untaught: Any,
-                                                    chorales: list[Item]) -> None:
+                                                    material: list[Item]) -> None:
     with pytest.raises(Cancelled):
-        learn(pupil, chorales, progress=cancelling)
+        learn(pupil, material, progress=cancelling)
     assert state_of(pupil) == state_of(untaught), "nothing half-learned is left behind"
 
 
@@ -647,10 +661,105 @@ def test_controls_work_at_both_ends(model: Any) -> None:
         assert control.help and control.from_unit(0.0) == control.minimum and control.from_unit(1.0) == control.maximum
 
 
+@pytest.mark.needs("transfer")
+def test_transfers_any_sound_to_one_of_its_length(model: Any, cls: Any, sine: Audio) -> None:
+    rng = np.random.default_rng(0)
+    noise = Audio(rng.normal(0, 0.1, (2, 22050)).astype(np.float32), 22050)
+    short = Audio(np.full((1, 50), 0.1, np.float32), 8000)
+    for sound in (sine, noise, silence(0.5, 96000, 6), short):
+        given = sound.samples.copy()
+        made = model.transfer(sound)
+        check_audio(made)
+        assert made.seconds == pytest.approx(sound.seconds, abs=0.002)
+        assert np.array_equal(sound.samples, given)
+        assert np.array_equal(model.transfer(sound).samples, made.samples)
+    assert cls.deterministic or not np.array_equal(model.transfer(noise, seed=1).samples,
+                                                   model.transfer(noise, seed=2).samples)
+    for wrong in (Audio(np.zeros((1, 0), np.float32), 44100), Audio(np.full((1, 999), np.nan, np.float32), 44100)):
+        with pytest.raises(ComponiumError):
+            model.transfer(wrong)
+
+
+# in slices
+
+
+def slices_of(stream: Any, x: Any, samples: int, knobs: Any) -> Any:
+    """Return what a stream gives in slices of so many samples, and check that its state keeps its shapes."""
+    import torch
+
+    state, parts, step = stream.start(x.shape[0]), [], samples // stream.in_ratio
+    shapes = {key: (value.shape, value.dtype) for key, value in state.items()}
+    with torch.inference_mode():
+        for start in range(0, x.shape[2], step):
+            y, state = stream(x[:, :, start:start + step], knobs, state)
+            assert y.shape == (x.shape[0], len(stream.outputs), step * stream.in_ratio // stream.out_ratio)
+            assert {key: (value.shape, value.dtype) for key, value in state.items()} == shapes
+            parts.append(y)
+    return torch.cat(parts, 2)
+
+
+def material_for(stream: Any, blocks: int) -> Any:
+    """Return two inputs of a stream, so many blocks long: chance within what its channels mean."""
+    import torch
+
+    count = blocks * stream.block_multiple // stream.in_ratio
+    generator = torch.Generator().manual_seed(0)
+    made = {"f0_hz": lambda: 200 + 300 * torch.rand(2, count, generator=generator),
+            "loudness_db": lambda: -40 + 30 * torch.rand(2, count, generator=generator),
+            "sound": lambda: 0.3 * torch.sin(torch.arange(count) * torch.tensor([[0.05], [0.08]]))}
+    return torch.stack([made[name]() for name in stream.inputs], 1)
+
+
+@pytest.mark.needs("streams")
+def test_slices_of_any_size_are_the_same(model: Any) -> None:
+    import torch
+
+    for stream in model.streams(seed=1).values():
+        x = material_for(stream, 24)
+        knobs = torch.tensor([float(control.default) for control in stream.controls])
+        whole = slices_of(stream, x, 24 * stream.block_multiple, knobs)
+        assert bool(torch.isfinite(whole).all()) and float(whole.abs().max()) > 1e-4
+        for blocks in (1, 3, 8):
+            parts = slices_of(stream, x, blocks * stream.block_multiple, knobs)
+            noise = (parts - whole).square().mean() / whole.square().mean()
+            assert float(noise) < 1e-6, f"{stream.name}: 60 dB"
+        for end in ("minimum", "maximum"):
+            edge = torch.tensor([float(getattr(control, end)) for control in stream.controls])
+            assert bool(torch.isfinite(slices_of(stream, x, stream.block_multiple, edge)).all())
+
+
+@pytest.mark.needs("streams", "transfer")
+def test_a_stream_is_the_whole_later_by_its_delay(model: Any, sine: Audio) -> None:
+    import torch
+
+    stream = model.streams()["transfer"]
+    sound = sine.resample(model.sample_rate_hz)
+    whole = model.transfer(sound, adjust=False).samples[0]
+    x = torch.from_numpy(sound.samples)[None, :1]
+    x = torch.nn.functional.pad(x, (0, stream.delay_samples + (-x.shape[2]) % stream.block_multiple))
+    knobs = torch.tensor([float(control.default) for control in stream.controls])
+    y = slices_of(stream, x, stream.block_multiple, knobs)[0, 0, stream.delay_samples:].numpy()
+    length = min(len(y), len(whole))
+    noise = ((y[:length] - whole[:length]) ** 2).mean() / (whole**2).mean()
+    assert 10 * math.log10(noise) < -60
+
+
+@pytest.mark.needs("streams")
+def test_streams_can_be_scripted(model: Any) -> None:
+    import torch
+
+    for stream in model.streams().values():
+        x, state = material_for(stream, 2), stream.start(2)
+        knobs = torch.tensor([float(control.default) for control in stream.controls])
+        with torch.inference_mode():
+            scripted = torch.jit.script(stream)(x, knobs, state)[0]
+            assert torch.allclose(scripted, stream(x, knobs, stream.start(2))[0], atol=1e-5)
+
+
 # progress
 
 
-def work_of(model: Any, chorales: list[Item]) -> dict[str, Any]:
+def work_of(model: Any, chorales: list[Item], tones: Any) -> dict[str, Any]:
     """Return the abilities that report progress, ready to be called with it."""
     score = first_beats(chorales[0].content, 8.0)
     calls = {"generate": lambda **told: model.generate(bars=2, seed=1, **told),
@@ -659,13 +768,14 @@ def work_of(model: Any, chorales: list[Item]) -> dict[str, Any]:
              "harmonize": lambda **told: model.harmonize(melody_of(score), seed=1, **told),
              "infill": lambda **told: model.infill(score, where="2", seed=1, **told),
              "respond": lambda **told: model.respond(melody_of(score), seed=1, **told),
-             "play": lambda **told: model.play(score, **told)}
+             "play": lambda **told: model.play(score, **told),
+             "transfer": lambda **told: model.transfer(tones(1)[0].content, **told)}
     return {key: call for key, call in calls.items()
             if hasattr(model, key) and "progress" in parameters(getattr(type(model), key))}
 
 
-def test_progress_rises_and_can_stop_the_work(model: Any, chorales: list[Item]) -> None:
-    for key, call in work_of(model, chorales).items():
+def test_progress_rises_and_can_stop_the_work(model: Any, chorales: list[Item], tones: Any) -> None:
+    for key, call in work_of(model, chorales, tones).items():
         told: list[float] = []
         call(progress=lambda fraction, message="", told=told: told.append(fraction))
         assert told and told == sorted(told) and told[0] >= 0 and told[-1] <= 1 + 1e-9, key

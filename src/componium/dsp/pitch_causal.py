@@ -24,7 +24,6 @@ NaN and infinity are zeros to `CausalPitch.step`, which is played live and must 
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -62,25 +61,6 @@ class CausalPitch(torch.nn.Module):
         highest_hz: highest pitch.
         octave_cost: 0 and more; more of it makes fewer notes an octave too low and more an octave too high.
     """
-
-    window: Final[int]
-    half: Final[int]
-    hop: Final[int]
-    keep: Final[int]
-    delay_frames: Final[int]
-    up: Final[int]
-    low_lag: Final[int]
-    high_lag: Final[int]
-    fft_size: Final[int]
-    lag_rate: Final[float]
-    lowest_hz: Final[float]
-    highest_hz: Final[float]
-    octave_cost: Final[float]
-    steadier: Final[float]
-    half_sure: Final[float]
-    gate: Final[float]
-    candidates: Final[int]
-    none_cost: Final[float]
 
     def __init__(self, sample_rate_hz: int, hop_samples: int, *, lowest_hz: float = LOWEST_HZ,
                  highest_hz: float = HIGHEST_HZ, octave_cost: float = OCTAVE_COST) -> None:

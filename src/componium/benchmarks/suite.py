@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "melody-length": ("melody_speed:length", "what a step of melody-lstm costs in long melodies, against short ones"),
     "respond-speed": ("melody_speed:respond", "replies to a phrase of 8 s, first note and whole, against their limits"),
     "soundfont-render": ("soundfont_render:render", "rendering a four-part chorale, against real time"),
+    "pitch": ("pitch_tracking:pitch", "hearing pitch with both trackers, against real time"),
     "cli-start": ("start:start", "starting the command line, against starting Python"),
     "train-steps": ("training_loop:steps", "training updates, against a plain PyTorch loop"),
     "train-precision": ("training_loop:precision", "training in the chosen precision, against float32"),

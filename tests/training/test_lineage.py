@@ -33,3 +33,14 @@ def test_a_model_that_says_nothing_of_its_data_is_continued():
 def test_tuning_twice_keeps_the_whole_line():
     found = continued(record(["c"]), continued(record(["b"]), record(["a"])))
     assert found["names"] == ["c", "b", "a"] and found["before"]["before"]["data_hash"] == "of ['a']"
+
+
+def test_the_consent_of_a_voice_that_was_learned_before_stays():
+    consent = {"consent_who": "Ana", "consent_for": "tests", "consent_until": "unlimited", "consent_sha256": "ab"}
+    voice = record(["a"], voice="yes, as stated with --voice", **consent)
+    found = continued(record(["b"], voice="no, by the names of the recordings"), voice)
+    assert found["voice"].startswith("yes") and found["consent_sha256"] == "ab"
+    both = continued(record(["b"], voice="yes, by the names of the recordings", **consent | {"consent_who": "Eva"}),
+                     voice)
+    assert both["consent_who"] == "Ana; Eva" and both["consent_sha256"] == "ab"
+    assert "voice" not in continued(record(["b"]), record(["a"]))

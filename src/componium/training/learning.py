@@ -36,8 +36,8 @@ from componium.training.segments import told_of as segments_told
 from componium.training.settings import TrainSettings
 from componium.training.updates import Updates
 
-OPENED, STORED, PREPARED = 0.05, 0.07, 0.1
-"""Shares of the progress bar at which the data is opened, recordings are in the store, and all is prepared."""
+OPENED, STORED, AHEAD, PREPARED = 0.05, 0.07, 0.095, 0.1
+"""Shares of the progress bar at which data is opened, recordings are in the store and prepared, and all is."""
 TRIAL_SHARE = 0.1
 """Share of a budget that the trial of a precision may take."""
 TRIAL_SECONDS = 10.0
@@ -94,8 +94,9 @@ def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, ma
         found = _recordings(model, corpus, asked, progress, warn)
         corpus = found.corpus if found is not None else corpus
         if found is not None and machine.main:
-            prepare_ahead(model, corpus, _Part(progress, STORED, PREPARED))
-        prepared = prepared_of(model, list(corpus), progress=_Part(progress, STORED, PREPARED))
+            prepare_ahead(model, corpus, _Part(progress, STORED, AHEAD))
+        begin = OPENED if found is None else AHEAD
+        prepared = prepared_of(model, list(corpus), progress=_Part(progress, begin, PREPARED))
     model.passed_over = list(prepared.passed_over)
     seen, unseen = set_aside(prepared, settings.unseen)
     if not seen.items:

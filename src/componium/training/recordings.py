@@ -35,7 +35,7 @@ LEAST_SECONDS = 120.0
 LEFTOVER_SECONDS = 3600.0
 """Age from which a half-written file belongs to a process that was killed."""
 NAMED = 3
-CLIPPED, OFFSET, QUIET, FAINT, TURNED_DOWN_DB = 1e-4, 0.005, 0.5, 1e-3, -0.5
+CLIPPED, OFFSET, QUIET, FAINT, TURNED_DOWN_DB = 1e-4, 0.01, 0.5, 1e-3, -0.5
 """From which on something is told: shares of samples, of full scale and of time, a peak, and decibels."""
 
 Warn = Callable[[str], None]
@@ -232,6 +232,7 @@ class _Telling:
         self._progress, self._items, self._seconds = progress, items, seconds
         self._shares = dict.fromkeys(items, 0.0)
         self._total = max(sum(seconds.values()), 1e-9)
+        self._done = 0.0
 
     def one(self, name: str, share: float) -> None:
         """Take note of the share done of one."""
@@ -245,7 +246,8 @@ class _Telling:
 
     def _tell(self, text: str) -> None:
         done = sum(self._seconds[name] * share for name, share in self._shares.items())
-        self._progress(min(1.0, done / self._total), text)
+        self._done = max(self._done, min(1.0, done / self._total))  # what is turned down is read twice
+        self._progress(self._done, text)
 
 
 def remarks_of(recordings: Sequence[Recording]) -> list[str]:

@@ -14,6 +14,10 @@ from componium.music.errors import BadFile, MissingExtra
 VARIABLE = "COMPONIUM_SOUNDFONT"
 """Environment variable that names the SoundFont to use."""
 
+HOW_TO_GET_FREE = ("MuseScore General (MIT) is the Debian and Ubuntu package musescore-general-soundfont; elsewhere "
+                   "musescore.org has it: --soundfont FILE names it")
+"""How to come by a SoundFont whose sounds may be used for anything that keeps its notice."""
+
 _PREFERRED = ("MuseScore_General", "FluidR3_GM", "GeneralUser", "default-GM", "default", "TimGM6mb", "FluidR3Mono_GM")
 _LICENCES = {"MuseScore_General": "MIT", "FluidR3": "MIT", "TimGM6mb": "GPL-2.0",
              "GeneralUser": "GeneralUser GS licence 2.0"}
@@ -60,6 +64,23 @@ def find_soundfont(path: str | os.PathLike[str] | None = None) -> SoundFontFile:
                        f"soundfont=FILE or {VARIABLE}=FILE)", "soundfont", "Playing with General MIDI sounds")
 
 
+def training_soundfont(path: str | os.PathLike[str] | None = None) -> SoundFontFile:
+    """Return the SoundFont to make training material with: one whose terms travel lightly goes before all others.
+
+    The one asked for, or the environment variable's, or else MuseScore General or another font of the system under the
+    MIT licence; where there is none, what `find_soundfont` returns, under its own terms.
+
+    Raises:
+        BadFile: as `find_soundfont`.
+        MissingExtra: none was found; the message says how to get one.
+    """
+    if (path is not None and str(path)) or os.environ.get(VARIABLE, "").strip():
+        return find_soundfont(path)
+    found = (_described(place, f"system folder {place.parent}") for place in _system_files())
+    free = next((font for font in found if font.licence == "MIT"), None)
+    return free if free is not None else find_soundfont()
+
+
 def system_folders() -> list[Path]:
     """Return the folders where this system keeps SoundFonts, whether or not they exist."""
     home = Path.home()
@@ -84,8 +105,14 @@ def _system_files() -> Iterator[Path]:
                       if place.suffix.lower() in (".sf2", ".sf3") and _is_soundfont(place)]
         except OSError:  # no such folder, or closed to us: not a place where a SoundFont can be had
             continue
-    ranks = {name: rank for rank, name in enumerate(_PREFERRED)}
-    yield from sorted(found, key=lambda place: ranks.get(place.stem, len(ranks)))
+    yield from sorted(found, key=_rank)
+
+
+def _rank(place: Path) -> int:
+    """Return the place of a font among the well-known ones; ``MuseScore_General_Full`` is one of MuseScore_General."""
+    real = place.resolve().stem
+    return next((rank for rank, name in enumerate(_PREFERRED) if name == place.stem or real.startswith(name)),
+                len(_PREFERRED))
 
 
 def _bundled() -> Path | None:

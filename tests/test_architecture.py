@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "registry": {"music.errors", "checkpoint"},
     **dict.fromkeys(MODEL_FOLDERS, MODELS_USE),
     **dict.fromkeys(("perform", "performance", "training", "evaluation", "explore", "export"), WORK_USES),
+    "rendering": {"music", "interface", "registry", "performance"},
     "lessons": {"music"},
     "live": WORK_USES | {"perform", "performance", "explore"},
     "benchmarks": EVERYTHING,

@@ -10,6 +10,8 @@ import typer
 
 from componium.cli.corpus_audit import EPILOG as AUDIT_EPILOG
 from componium.cli.corpus_audit import audit
+from componium.cli.corpus_render import EPILOG as RENDER_EPILOG
+from componium.cli.corpus_render import render
 from componium.cli.corpus_trained import EPILOG, trained_on
 from componium.cli.flags import AcceptLicence, Exclude, Force
 from componium.cli.outputs import check_file, write_json
@@ -95,3 +97,4 @@ def export(
 
 app.command("trained-on", epilog=EPILOG)(trained_on)
 app.command("audit", epilog=AUDIT_EPILOG)(audit)
+app.command("render", epilog=RENDER_EPILOG)(render)

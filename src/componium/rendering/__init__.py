@@ -1,0 +1,1 @@
+"""Rendering: a SoundFont becomes training material for instruments, with its licence written down."""

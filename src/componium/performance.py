@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ PEAK_CEILING_DB = -1.0
 """No sample of a performance is above this, dBFS."""
 SPREAD = 0.6
 """How far left and right the outer parts sit with ``pans="spread"``."""
+
+GENERAL_MIDI = "soundfont:"
+"""Before the name of an instrument of General MIDI, where a model has the same name: ``"soundfont:violin"``."""
 
 Key = str | int
 """A part's name, its number from 0, ``"program:40"``, or ``"*"`` for the parts that are left."""
@@ -63,7 +66,8 @@ def perform(score: Score, instruments: Plays | Mapping[Key, Plays], *,
             pans: Mapping[Key, float] | Sequence[float] | str | None = None,
             lufs: float | None = -16.0, expression: bool = True, tail_seconds: float | None = None,
             sample_rate_hz: int = 44100, stems_to: str | os.PathLike[str] | None = None, seed: int = 0,
-            progress: Progress = silent, origin: Origin | None = None) -> Audio:
+            arguments: Mapping[str, Any] | None = None, progress: Progress = silent,
+            origin: Origin | None = None) -> Audio:
     """Play each part of a score with its instrument and mix them, in stereo.
 
     Args:
@@ -82,6 +86,7 @@ def perform(score: Score, instruments: Plays | Mapping[Key, Plays], *,
             length. The stems carry the gains, pans, normalisation and limiting of the mix: added up, they are
             the mix.
         seed: of the expression, and of instruments that use chance.
+        arguments: of `play`, such as ``{"vibrato_cents": 20}``: each goes to all instruments that have it.
         progress: told what is being played.
         origin: what makes it, written into the stems; none = not recorded.
 
@@ -90,17 +95,21 @@ def perform(score: Score, instruments: Plays | Mapping[Key, Plays], *,
 
     Raises:
         BadInput: no notes, a `Key` that names no part, a part without instrument, an amount outside its
-            range.
+            range, an argument that no instrument has.
     """
     parts = parts_of(score)
     players = _players(parts, instruments)
+    for name in arguments or {}:
+        if not any(name in inspect.signature(player.play).parameters for player in players):
+            raise BadInput(f"no instrument has an argument {name!r} of play")
     gains, places = _amounts(parts, gains_db, "gains_db", 0.0), _pans(parts, pans)
     _check(gains, lufs, tail_seconds)
     played = shaped(score, seed=seed) if expression else score
     stems = []
     for part, track in zip(parts, (t for t in played.tracks if len(t.notes)), strict=True):
         progress(part.index / (len(parts) + 1), f"playing {part.name}")
-        sound = _rendered(players[part.index], _alone(played, track), seed, progress, part.index, len(parts) + 1)
+        sound = _rendered(players[part.index], _alone(played, track), part, len(parts) + 1, progress,
+                          {**(arguments or {}), "seed": seed})
         sound = sound.resample(sample_rate_hz).to_stereo(places[part.index] or 0.0)
         stems.append(sound.gain(gains[part.index]).samples)
     progress(len(parts) / (len(parts) + 1), "mixing")
@@ -111,43 +120,123 @@ def perform(score: Score, instruments: Plays | Mapping[Key, Plays], *,
     return Audio(mixed, sample_rate_hz)
 
 
-def parse_with(choices: Sequence[str], **settings: Any) -> dict[Key, Plays]:
-    """Turn ``MODEL``, ``PART=MODEL`` or ``PART=violin`` (General MIDI) into instruments for `perform`.
+@dataclasses.dataclass(frozen=True)
+class Cast:
+    """Who plays, and how.
+
+    Attributes:
+        instruments: for `perform`.
+        arguments: of their `play`, for `perform`.
+        remarks: sentences on names that could have meant something else.
+    """
+
+    instruments: dict[Key, Plays]
+    arguments: dict[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
+def parse_with(choices: Sequence[str]) -> dict[Key, Plays]:
+    """Turn ``MODEL``, ``PART=MODEL`` or ``PART=violin`` (General MIDI) into instruments for `perform`; see `cast`."""
+    return cast(choices).instruments
+
+
+def cast(choices: Sequence[str], words: Mapping[str, Any] | None = None) -> Cast:
+    """Find the instruments that are named, and give each word to those that have it.
 
     Args:
         choices: as given on the command line, e.g. ``["soundfont"]`` or ``["soprano=flute", "*=organ"]``.
-        settings: config fields for every instrument that needs no training.
+        words: config fields of instruments that need no training, or arguments of `play`.
 
     Raises:
         BadInput: neither a model nor an instrument of that name; a part named twice; a model that does not
-            play.
+            play; a word that no instrument has.
     """
-    instruments: dict[Key, Plays] = {}
+    words, names = words or {}, _names(choices)
+    sought = {key: _sought(name) for key, name in names.items()}
+    known: dict[str, Any] = {}
+    players = Cast({}, {})
+    for key, (kind, fixed) in sought.items():
+        untrained, played, owner = isinstance(kind, type), _arguments(kind), f"the model {kind.name}"
+        settings = registry.types_of(kind.Config) if untrained else {}
+        own = registry.read_settings({word: words[word] for word in words if word in settings}, settings, owner)
+        players.instruments[key] = kind(kind.Config(**own | fixed)) if untrained else kind
+        own = {word: words[word] for word in words if word in played and word not in settings}
+        players.arguments.update(registry.read_settings(own, played, owner))
+        known |= settings | played
+    models = list(dict.fromkeys(kind.name for kind, _ in sought.values()))
+    registry.read_settings({word: words[word] for word in words if word not in known}, known,
+                           f"the model {models[0]}" if len(models) == 1 else f"none of {', '.join(models)}")
+    remarks = dict.fromkeys(_remark(name) for name in names.values())
+    return dataclasses.replace(players, remarks=tuple(remark for remark in remarks if remark))
+
+
+def _names(choices: Sequence[str]) -> dict[Key, str]:
+    """Return the name of an instrument for each `Key`."""
+    names: dict[Key, str] = {}
     for choice in choices:
         key, separator, name = choice.rpartition("=")
         key = key.strip() if separator else "*"
         if not key or not name.strip():
             raise BadInput(f"{choice!r} is not an instrument: write MODEL or PART=MODEL, e.g. soprano=violin")
-        if key.lower() in (str(known).lower() for known in instruments):
+        if key.lower() in (str(known).lower() for known in names):
             raise BadInput(f"two instruments are named for {'all parts' if key == '*' else key}")
-        instruments[key] = instrument(name.strip(), **settings)
-    return instruments
+        names[key] = name.strip()
+    return names
 
 
-def instrument(name: str, **settings: Any) -> Plays:
-    """Return the MODEL of a name, or else the SoundFont player set to that General MIDI instrument."""
-    is_path = "/" in name or "\\" in name or (Path(name) / "model.json").is_file()
-    if is_path or ":" in name or name in registry.models() or name in registry.shipped():
-        model = registry.load(name, **settings)
+def _sought(name: str) -> tuple[Any, dict[str, Any]]:
+    """Return the class of an instrument with the settings that its name stands for, or a trained model and none."""
+    fixed: dict[str, Any] = {}
+    if _is_model(name):
+        found = registry.resolve(name)
+        kind = registry.model_class(found.target) if found.kind == "registry" else registry.load(name)
     else:
         try:
-            program = program_of(name)
+            fixed = {"program": program_of(name.removeprefix(GENERAL_MIDI))}
         except ComponiumError as error:
             raise BadInput(f"no model is called {name!r}, and {error}") from error
-        model = registry.create("soundfont", **{**settings, "program": program})
-    if not isinstance(model, Plays):
+        kind = registry.model_class("soundfont")
+    if not callable(getattr(kind, "play", None)):
         raise BadInput(f"{name} does not play scores: choose an instrument, such as soundfont")
-    return model
+    return kind, fixed
+
+
+def _is_model(name: str) -> bool:
+    """Tell whether a name is a MODEL, and not an instrument of General MIDI."""
+    is_path = any(Path(folder, "model.json").is_file() for folder in (name, name.rpartition("@")[0] or "?"))
+    known = is_path or re.search(r"[/\\:]", name) or name in [*registry.models(), *registry.shipped()]
+    return bool(known) and not name.startswith(GENERAL_MIDI)
+
+
+def _remark(name: str) -> str:
+    """Return a sentence where a model was taken whose name is also an instrument of General MIDI."""
+    if not _is_model(name):
+        return ""
+    found = registry.resolve(name)
+    try:
+        program_of(name)
+    except ComponiumError:
+        return found.note
+    what = "instrument that comes with Componium" if found.kind == "shipped" else found.kind
+    return f"{name}: the {what} was taken; {GENERAL_MIDI}{name} is the General MIDI sound of that name"
+
+
+def _arguments(kind: Any) -> dict[str, Any]:
+    """Return the arguments of `play` that are an instrument's own, with their types."""
+    hints = get_type_hints(kind.play)
+    return {name: hints.get(name, Any) for name, parameter in inspect.signature(kind.play).parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in ("seed", "progress")}
+
+
+def advice(score: Score, players: Cast) -> list[str]:
+    """Return what the instruments have to say on their parts, such as notes that they did not learn."""
+    parts, told = parts_of(score), []
+    for part, player in zip(parts, _players(parts, players.instruments), strict=True):
+        advise = getattr(player, "advice", None)
+        text = "" if advise is None or part.track.is_drum else advise(_alone(score, part.track))
+        if text and not any(f"{word}={value}".lower() in text for word, value in players.arguments.items()):
+            told.append(f"{part.name}: {text}")
+    return told
 
 
 def _matches(part: Part, key: Key) -> int:
@@ -228,12 +317,18 @@ def _alone(score: Score, track: Track) -> Score:
     return solo
 
 
-def _rendered(player: Plays, solo: Score, seed: int, progress: Progress, index: int, total: int) -> Audio:
+def _rendered(player: Plays, solo: Score, part: Part, total: int, progress: Progress,
+              arguments: Mapping[str, Any]) -> Audio:
     def inner(fraction: float, message: str = "") -> None:
-        progress((index + fraction) / total, message)
+        progress((part.index + fraction) / total, message)
 
-    extra: dict[str, Any] = {"seed": seed} if "seed" in inspect.signature(player.play).parameters else {}
-    return player.play(solo, progress=inner, **extra)
+    known = inspect.signature(player.play).parameters
+    try:
+        return player.play(solo, progress=inner, **{key: value for key, value in arguments.items() if key in known})
+    except BadInput as error:
+        if part.program != "drums":
+            raise
+        raise BadInput(f"{part.name}: {error} (these are drums, which another instrument may have to play)") from error
 
 
 def _longest(score: Score, tail_seconds: float | None) -> float | None:

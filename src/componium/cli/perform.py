@@ -14,6 +14,7 @@ from componium.cli.origins import given_file, given_words, origin_for, used_mode
 from componium.cli.outputs import SOUNDS, check_file, extension_of, out_path
 from componium.cli.settings import pairs_only
 from componium.cli.show import Progress, new_app, progress_bar, say, warn
+from componium.cli.sounding import tell_consent, told_of
 from componium.music.errors import BadFile, BadInput
 from componium.music.licences import licence_class
 from componium.music.origin import PERFORMED, Origin, Used
@@ -28,12 +29,14 @@ Examples:
   componium perform a.mid --with violin
   componium perform a.mid --with soprano=oboe --with bass=bassoon --with '*=clarinet'
   componium perform a.mid --with soundfont soundfont=FluidR3_GM.sf2
+  componium perform a.mid --with my.instrument vibrato_cents=20 legato=1 fold=true
   componium perform a.mid --gain soprano=3 --pan spread --lufs -14 --stems stems
 
 \b
 A part is its name in the score, its number from 0, program:40, or * for those that are left. An instrument is
-a model that plays ('componium models') or one of General MIDI (violin, choir, organ ...). key=value words are
-settings of the instruments; 'componium info soundfont' lists them.""")
+a model that plays ('componium models') or one of General MIDI (violin, choir, organ ...); soundfont:violin is the
+one of General MIDI where a model has the same name. key=value words are settings of the instruments, or arguments
+of their playing; 'componium info MODEL' lists them.""")
 def perform(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The score: .mid .musicxml .abc .krn ...")],
     settings: Settings = None,
@@ -65,11 +68,11 @@ def perform(
     check_stems(stems, force=force)
     ready = prepare(Asked(file, pairs, tuple(with_ or ["soundfont"]), tuple(gain or ()), tuple(pan or ()), lufs,
                           expression, seed), score)
+    tell(ready)
     with progress_bar("playing") as progress:
         sound = make(ready, progress, stems_to=stems)
         write(sound, path, ready.origin)
-    say(f"wrote {path}: {sound.seconds:.1f} s, {sound.sample_rate_hz} Hz, "
-        f"{sound.loudness_lufs:.1f} LUFS, peak {sound.peak_db:.1f} dB")
+    say(f"wrote {path}: {told_of(sound)}")
     if sound.loudness_lufs < lufs - 0.5:
         warn(f"{lufs:g} LUFS cannot be reached without clipping; this is as loud as it gets")
     if stems is not None:
@@ -96,7 +99,7 @@ class Ready:
 
     asked: Asked
     score: Any
-    instruments: dict[Any, Any]
+    cast: Any
     amounts: dict[str, Any]
     origin: Origin
 
@@ -108,20 +111,32 @@ def prepare(asked: Asked, score: Any) -> Ready:
         BadInput: no such instrument, or an amount that is none.
         BadFile: a file of an instrument cannot be read.
     """
-    from componium.performance import parse_with
+    from componium.performance import cast
 
     amounts = {"gains_db": by_part(list(asked.gain), "gain"),
                "pans": "spread" if asked.pan == ("spread",) else by_part(list(asked.pan), "pan")}
-    instruments = parse_with(asked.choices, **asked.pairs)
-    chosen = zip(asked.choices, instruments.values(), strict=True)
+    players = cast(asked.choices, asked.pairs)
+    chosen = zip(asked.choices, players.instruments.values(), strict=True)
     models = [used_instrument(choice, player) for choice, player in chosen]
     origin = origin_for(
         PERFORMED, "perform", models, seed=asked.seed,
         settings={"with": list(asked.choices), "gain": list(asked.gain), "pan": list(asked.pan), "lufs": asked.lufs,
                   "expression": asked.expression, "words": asked.pairs},
         given=[given_file("score", asked.file), *given_words(asked.pairs)])
-    return Ready(asked, score, instruments, amounts,
+    return Ready(asked, score, players, amounts,
                  replace(origin, title=asked.file.stem, platform=f"{platform.system()} {platform.machine()}"))
+
+
+def tell(ready: Ready) -> None:
+    """Say who was taken where a name could mean two, whose voices play, and what instruments say of their parts."""
+    from componium.performance import advice
+
+    for remark in ready.cast.remarks:
+        say(remark)
+    for choice, player in zip(ready.asked.choices, ready.cast.instruments.values(), strict=True):
+        tell_consent(choice.rpartition("=")[2].strip(), player)
+    for text in advice(ready.score, ready.cast):
+        warn(text)
 
 
 def make(ready: Ready, progress: Progress, *, stems_to: Path | None = None) -> Any:
@@ -129,8 +144,9 @@ def make(ready: Ready, progress: Progress, *, stems_to: Path | None = None) -> A
     from componium.performance import perform as play
 
     asked = ready.asked
-    return play(ready.score, ready.instruments, lufs=asked.lufs, expression=asked.expression, seed=asked.seed,
-                stems_to=stems_to, progress=progress, origin=ready.origin, **ready.amounts)
+    return play(ready.score, ready.cast.instruments, lufs=asked.lufs, expression=asked.expression, seed=asked.seed,
+                arguments=ready.cast.arguments, stems_to=stems_to, progress=progress, origin=ready.origin,
+                **ready.amounts)
 
 
 def write(sound: Any, path: Path, origin: Origin) -> None:

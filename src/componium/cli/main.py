@@ -50,6 +50,8 @@ VERBS: dict[str, Verb] = {
                     "componium respond melody-rnn call.mid --seed 1 --out reply.mid"),
     "perform": Verb("perform", "Turn a score into sound.",
                     "componium perform a.mid --with soundfont --out a.wav"),
+    "transfer": Verb("transfer", "Give a sound the timbre of an instrument.",
+                     "componium transfer violin hum.wav octave_shift=1 --out t.wav"),
     "picture": Verb("picture", "Draw a score on staves or as a piano roll, or a sound.",
                     "componium picture a.mid --out a.png"),
     "evaluate": Verb("evaluate", "Measure how near music is to a reference, and how well a model predicts it.",

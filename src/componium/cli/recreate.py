@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from componium.cli.outputs import SOUNDS, write_piece
+from componium.cli.outputs import PICTURES, SOUNDS, write_piece
 from componium.cli.show import Progress, quoted, warn
 from componium.music.errors import BadFile, BadInput
 from componium.music.origin import NOT_RECORDED, Given, Origin, Used, read_origin, version
@@ -229,9 +228,7 @@ def performed(found: Found) -> None:
             raise BadInput(f"it was played with the {then.name} {then.data or then.model} ({then.checkpoint[:12]}), "
                            f"and here is {now.data or now.model} ({now.checkpoint[:12]}); soundfont: set "
                            "COMPONIUM_SOUNDFONT to the font that was used")
-    if origin.platform and origin.platform != ready.origin.platform:
-        warn(f"it was made on {origin.platform}, this is {platform.system()} {platform.machine()}: samples may differ "
-             "in the last bit")
+    _warn_of_platform(origin, ready.origin)
     stem = found.setting("stem", str, "")
     if not stem:
         write(make(ready, found.progress), found.out, origin)
@@ -244,6 +241,27 @@ def performed(found: Found) -> None:
         if stem not in played:
             raise BadInput(f"the record of what made it is damaged: there is no part {stem}")
         played[stem].replace(found.out)
+
+
+def transferred(found: Found) -> None:
+    """Make again what ``componium transfer`` wrote: a sound, or the picture of its controls."""
+    from componium.cli.transfer import Asked, draw, make, prepare
+
+    origin = found.origin
+    ready = prepare(Asked(found.model, found.words, found.file("controls" if "controls" in found.files else "sound"),
+                          origin.seed or 0))
+    _warn_of_platform(origin, ready.origin)
+    pictured = found.out.suffix.lower() in PICTURES
+    made = make(ready, found.progress, with_controls=pictured)
+    if pictured:
+        draw(made, ready, found.out, origin)
+        return
+    made.sound.write(found.out, metadata={"title": origin.title, "software": "Componium"}, origin=origin)
+
+
+def _warn_of_platform(then: Origin, now: Origin) -> None:
+    if then.platform and then.platform != now.platform:
+        warn(f"it was made on {then.platform}, this is {now.platform}: samples may differ in the last bit")
 
 
 def drawn(found: Found) -> None:
@@ -275,7 +293,7 @@ def exported(found: Found) -> None:
 
 WAYS_AGAIN: dict[str, Callable[[Found], None]] = {
     "generate": generated, "continue": continued, "harmonize": harmonised, "infill": infilled,
-    "respond": responded, "perform": performed, "picture": drawn, "corpus export": exported}
+    "respond": responded, "perform": performed, "transfer": transferred, "picture": drawn, "corpus export": exported}
 """Verb -> what makes one of its files again."""
 
 

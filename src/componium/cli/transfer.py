@@ -34,8 +34,8 @@ QUIET = 0.003
 """Frames whose peak is a smaller share of the sound's are rests, and do not count."""
 CEILING_DB = -1.0
 """A result that would clip is turned down so that its peak is here, dBFS."""
-BYTES_A_SAMPLE = 64
-"""Memory that a transfer takes at its peak, for each sample at the model's rate; measured."""
+BYTES_A_SAMPLE, BYTES_A_FRAME = 40, 9000
+"""Memory that a transfer takes at its peak, for each sample at the model's rate and for each frame; measured."""
 TOLD_BYTES = 1e9
 
 
@@ -272,7 +272,8 @@ def remarks_on(heard: Heard, pitched: float) -> list[str]:
 def tell_memory(ready: Ready, heard: Heard) -> None:
     """Say how much memory a long sound will take: a model hears it as a whole."""
     rate = getattr(ready.model, "sample_rate_hz", heard.audio.sample_rate_hz)
-    needed, free = heard.audio.seconds * rate * BYTES_A_SAMPLE, free_bytes()
+    hop = getattr(ready.model.config, "hop_samples", rate)
+    needed, free = heard.audio.seconds * rate * (BYTES_A_SAMPLE + BYTES_A_FRAME / hop), free_bytes()
     if needed < TOLD_BYTES:
         return
     say(f"{ready.asked.file}: {heard.audio.seconds / 60:.0f} minutes are heard as a whole, which takes about "

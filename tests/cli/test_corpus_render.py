@@ -49,7 +49,9 @@ def test_a_folder_that_can_be_learned_from(run, folder, small_font):
     assert {item.source for item in opened} == {"rendered with the SoundFont TimGM6mb"}
     sounds = [item.content for item in opened]
     assert {(sound.channels, sound.sample_rate_hz) for sound in sounds} == {(1, 16000)}
-    assert 30.0 <= sum(sound.seconds for sound in sounds) < 55.0
+    total = sum(sound.seconds for sound in sounds)
+    assert 30.0 <= total < 55.0 and f"{total / 60.0:.1f} minutes in all" in told.stdout
+    assert all(np.abs(sound.samples[0, -1600:]).max() < 0.1 for sound in sounds), "the last release is over"
     assert max(sound.peak_db for sound in sounds) <= -1.0
     assert -36.0 < integrated_loudness(np.concatenate([s.samples for s in sounds], axis=1), 16000) < -12.0
     first = sorted(folder.glob("v/*.wav"))[0]

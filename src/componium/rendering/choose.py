@@ -22,8 +22,8 @@ LEVELS = np.array([0.1, 0.35, 0.55, 0.75, 0.95])
 TURNS = ("melody", "long_tones", "melody", "scale", "melody", "arpeggio", "long_tones", "melody", "chromatic", "melody",
          "long_tones", "scale")
 """What follows what; ``"melody"`` is a piece of the corpus where one is given."""
-TAIL_SECONDS = 1.2
-"""Kept after the last note."""
+TAIL_SECONDS = 0.6
+"""Kept after the last note, whose release is faded out in it."""
 _KINDS = {"melody": lines.melody, "scale": lines.scale, "chromatic": lines.chromatic, "arpeggio": lines.arpeggio}
 
 

@@ -91,8 +91,7 @@ class Job:
         file: its name.
         solo: what is played in it.
         licence: its terms: those of the SoundFont, or of the music where they ask more.
-        seconds: how long it is at most.
-        fixed: whether it is exactly that long.
+        seconds: how long it is.
         facts: what the list says about it besides.
         minutes: of the shortest rendering that has it.
     """
@@ -101,7 +100,6 @@ class Job:
     solo: Solo
     licence: str
     seconds: float
-    fixed: bool
     facts: dict[str, Any]
     minutes: float = SHORTEST_MINUTES
 
@@ -124,7 +122,7 @@ def _solos(wanted: Wanted) -> Iterator[Job]:
         terms = [wanted.font.licence, each.line.licence]
         low, high = int(each.solo.pitch.min()), int(each.solo.pitch.max())
         yield Job(f"{wanted.instrument}-{number:04d}-{name}.{wanted.format}", each.solo,
-                  most_restrictive(text for text in terms if text), each.seconds, False,
+                  most_restrictive(text for text in terms if text), each.seconds,
                   {"plays": each.line.name, "from": each.line.source, "lowest_pitch": low, "highest_pitch": high,
                    "notes": len(each.solo.pitch)})
 
@@ -140,7 +138,7 @@ def _notes(wanted: Wanted) -> Iterator[Job]:
         solo = Solo(np.zeros(1), np.array([HELD_SECONDS]), np.array([pitch]), np.array([velocity]), np.zeros((0, 2)),
                     np.full(round(NOTE_SECONDS / LEVEL_STEP_SECONDS), level))
         yield Job(f"{wanted.instrument}-{pitch:03d}-{velocity:03d}.{wanted.format}", solo, wanted.font.licence,
-                  NOTE_SECONDS, True, {"pitch": pitch, "velocity": velocity})
+                  NOTE_SECONDS, {"pitch": pitch, "velocity": velocity})
 
 
 def made_with(wanted: Wanted) -> dict[str, Any]:

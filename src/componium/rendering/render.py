@@ -21,10 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from componium.interface import Progress, silent
-from componium.music.audio import Audio
 from componium.music.errors import BadFile, ComponiumError
 from componium.music.files import replacing
 from componium.music.gather import LIST_NAME
@@ -48,7 +45,7 @@ class Rendered:
     Attributes:
         written: names of the new files.
         kept: names of files that were there already.
-        seconds: of all files of the plan, about.
+        seconds: of all files of the plan.
         licences: of the files, each once.
     """
 
@@ -158,17 +155,14 @@ def _order(job: Job, wanted: Wanted, folder: Path, font_hash: str, gain_db: floa
     """Return all that a process needs for one file, as JSON data."""
     return {"path": str(folder / job.file), "solo": job.solo.to_json(), "program": wanted.program,
             "font": str(wanted.font.path), "rate": wanted.sample_rate_hz, "gain_db": gain_db,
-            "seconds": job.seconds if job.fixed else None, "origin": origin_of(job, wanted, font_hash).to_json()}
+            "seconds": job.seconds, "origin": origin_of(job, wanted, font_hash).to_json()}
 
 
 def _carry_out(order: dict[str, Any]) -> None:
     """Render and write one file."""
     rate, origin = order["rate"], Origin.from_json(order["origin"])
-    sound = at_level(sound_of(Solo.from_json(order["solo"]), order["program"], order["font"], rate), order["gain_db"])
-    if order["seconds"] is not None:
-        count = round(order["seconds"] * rate)
-        samples = np.pad(sound.samples[:, :count], ((0, 0), (0, max(count - sound.sample_count, 0))))
-        sound = Audio(samples, rate).fade(0.0, 0.02)
+    played = sound_of(Solo.from_json(order["solo"]), order["program"], order["font"], rate)
+    sound = at_level(played, order["gain_db"], order["seconds"])
     sound.write(order["path"], bits=BITS, origin=origin,
                 metadata={"title": origin.title, "license": origin.licence, "software": "Componium"})
 

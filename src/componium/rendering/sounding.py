@@ -8,7 +8,7 @@ import numpy.typing as npt
 from componium import registry
 from componium.music.audio import Audio
 from componium.music.loudness import limiting_gain
-from componium.rendering.choose import LEVELS, TAIL_SECONDS
+from componium.rendering.choose import LEVELS
 from componium.rendering.ranges import range_of
 from componium.rendering.solo import LEVEL_STEP_SECONDS, Solo, velocity_of
 
@@ -16,6 +16,7 @@ LUFS = -20.0
 """Loudness of what is played between mezzo forte and fortissimo."""
 PEAK_DB = -1.5
 """No sample is above this."""
+LONGEST_TAIL_SECONDS = 1.5
 MEASURED_PITCHES = 9
 """So many pitches, at each of `LEVELS`, are measured before the level of an instrument is set."""
 _CUTOFFS_HZ = (2500.0, 5000.0, 10_000.0)
@@ -31,7 +32,7 @@ def sound_of(solo: Solo, program: int, soundfont: str, sample_rate_hz: int) -> A
     are on every instrument, by a low-pass that opens from pp to ff.
     """
     player = registry.create("soundfont", soundfont=soundfont, sample_rate_hz=sample_rate_hz,
-                             tail_seconds=TAIL_SECONDS, gain_db=0.0)
+                             tail_seconds=LONGEST_TAIL_SECONDS, gain_db=0.0)
     wave = player.play(solo.score(program)).to_mono().samples[0]
     seconds = np.arange(len(wave)) / sample_rate_hz
     blocks = seconds[::64]
@@ -72,9 +73,12 @@ def level_of(program: int, soundfont: str, sample_rate_hz: int) -> float:
     return LUFS - sound_of(solo, program, soundfont, sample_rate_hz).loudness_lufs
 
 
-def at_level(sound: Audio, gain_db: float) -> Audio:
-    """Return the sound at its level; peaks are turned down where they would pass `PEAK_DB`."""
+def at_level(sound: Audio, gain_db: float, seconds: float) -> Audio:
+    """Return the sound at its level and exactly so long; peaks are turned down where they would pass `PEAK_DB`."""
     ceiling = 10.0 ** (PEAK_DB / 20.0)
     samples = sound.gain(gain_db).samples
     limited = samples * limiting_gain(samples, sound.sample_rate_hz, ceiling=ceiling)
-    return Audio(np.clip(limited, -ceiling, ceiling).astype(np.float32), sound.sample_rate_hz).fade(0.002, 0.02)
+    count = round(seconds * sound.sample_rate_hz)
+    clipped = np.clip(limited[:, :count], -ceiling, ceiling).astype(np.float32)
+    faded = Audio(clipped, sound.sample_rate_hz).fade(0.002, 0.05).samples
+    return Audio(np.pad(faded, ((0, 0), (0, count - faded.shape[1]))), sound.sample_rate_hz)

@@ -1,4 +1,7 @@
-"""`componium evaluate`: how near a model's music, or any music, is to a reference, and how well a model predicts it."""
+"""`componium evaluate`: how near a model's music, or any music, is to a reference, and how well a model predicts it.
+
+Instruments that learned from recordings are judged by `componium.cli.judging.resynthesis`.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ Examples:
   componium evaluate chorale-rnn --on valid.json --protocol seam            (bars composed anew, and their joins)
   componium evaluate melody-rnn --on HELD_OUT_FOLDER --protocol answering   (calls and their replies)
   componium evaluate my.melody-lstm --on tunes --protocol melody            (beside a chain; pieces new to it only)
+  componium evaluate my.instrument --on RECORDINGS --out judged             (an instrument, with a page to listen by)
 
 \b
 A model composes --count pieces, which are measured beside DATA: pitch, rhythm, harmony, structure, and with
@@ -40,15 +44,20 @@ Protocols of what a model adds to the pieces of DATA (--count: the first so many
   harmonising   S, A, T, B, AT and ATB of chorales are taken away and filled in: errors against Bach, part-writing
   seam          2 bars (--bars) are composed anew, or gone on with: likelihood and intervals at the joins
   answering     the first 4 bars (--bars) are answered: key, meter, contour, rhythm, closure, variety of the replies
-Pieces that the model learned from, or siblings of such pieces, are found and told.""")
+Pieces that the model learned from, or siblings of such pieces, are found and told.
+
+\b
+An instrument that learned from recordings is judged on others: it plays the pitch and loudness that it hears in
+--count excerpts of 4 s. Told are the spectral loss with floor and ceiling, loudness, pitch, speed and how notes begin,
+swing and sound; --out adds a page with recordings, resyntheses and a tune. --json writes the figures alone.""")
 def evaluate(
     subject: Annotated[str, typer.Argument(metavar="MODEL_OR_FOLDER", help="A model, or music: a file, a folder or a "
                                                                            "built-in name.")],
     settings: Settings = None,
     on: Annotated[str, typer.Option("--on", metavar="DATA", show_default=False,
                                     help="The reference: a file, a folder or a built-in name.")] = "",
-    count: Annotated[int | None, typer.Option(min=0, max=1000, help="How many pieces a model composes; 0 = none.  "
-                                                                    "[default: 40]")] = None,
+    count: Annotated[int | None, typer.Option(min=0, max=1000, help="How many pieces a model composes (0 = none), "
+                                                                    "or excerpts it plays.  [default: 40]")] = None,
     bars: Annotated[int | None, typer.Option(min=1, help="Their length; without it, the median of DATA.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of composing and of the draws.")] = 1,
     protocol: Annotated[str, typer.Option(help="How likelihood is measured: auto, jsb16, native or melody; or "
@@ -61,15 +70,19 @@ def evaluate(
     accept_licence: AcceptLicence = False,
     force: Force = False,
 ) -> None:
-    """Measure how near music is to a reference, and how well a model predicts it."""
+    """Measure how near music is to a reference, how well a model predicts it, or how close an instrument comes."""
     from componium.cli import judging
-    from componium.cli.judging import filling
+    from componium.cli.judging import filling, resynthesis
     from componium.cli.settings import pairs_only
 
     pairs = pairs_only(settings or [], "evaluate")
     if not on:
         raise BadInput(f"what should it be judged on? componium evaluate {subject} --on HELD_OUT_FOLDER")
     judging.check_protocol(protocol, filling.PROTOCOLS)
+    if resynthesis.plays_recordings(subject):
+        resynthesis.check_flags(subject, pairs, bars, training, protocol)
+        resynthesis.judge_resynthesis(resynthesis.Asked(subject, on, count, seed, json, out, accept_licence, force))
+        return
     if protocol in filling.PROTOCOLS:
         if training is not None:
             raise BadInput(f"--training is for the originality of new pieces; --protocol {protocol} has none")
@@ -82,6 +95,7 @@ def evaluate(
         judged = judging.find(subject, pairs, accept_licence, progress)
         corpus = judging.open_data(on, accept_licence, progress)
         learned = None if training is None else judging.open_data(training, accept_licence, progress)
+    judging.check_scores(corpus, on)
     if judged.model is not None:
         with progress_bar("judging") as progress:
             judging.judge_likelihood(judged, corpus, protocol, progress)

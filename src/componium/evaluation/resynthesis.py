@@ -7,10 +7,10 @@ Conventions.
   multiplied by one gain, which brings the recording to -20 LUFS. A sound is compared over the recording's own length.
 - ``spectral_loss`` is the multi-scale spectral loss of DDSP (Engel and others, ICLR 2020: frames of 2048 to 64
   samples, magnitudes and natural log magnitudes), the mean over excerpts. Beside it always stand the **floor**, the
-  same loss between two resyntheses of the same curves with other noise: what no model of this kind can go below; and
-  the **ceiling**, the recording against the resynthesis of another excerpt, of another recording where there is one,
-  cut to the shorter. ``way`` is (ceiling - loss) / (ceiling - floor): 0 for a sound unrelated to the curves, 1 for
-  chance alone. The frames are in samples, so that losses at different rates are not comparable.
+  same loss between two resyntheses of the same curves with other noise: what chance alone makes, at the level of this
+  model's noise; and the **ceiling**, the recording against the resynthesis of another excerpt, of another recording
+  where there is one, cut to the shorter. ``way`` is (ceiling - loss) / (ceiling - floor): 0 for a sound unrelated to
+  the curves, 1 for chance alone. The frames are in samples, so that losses at different rates are not comparable.
 - ``multi_resolution_stft`` and ``mel_distance``: `componium.evaluation.spectrum`, the mean over excerpts.
 - ``loudness_l1_db`` is the mean difference of A-weighted loudness over all frames, without sign; ``loudness_l1`` the
   same divided by 80 dB, the range from silence to full scale, which is the scale of loudness in DDSP's decoder.
@@ -148,10 +148,15 @@ def tracker_of(model: Any) -> str:
 
 
 def curves_of(model: Any, samples: Samples, *, cut: bool = False) -> tuple[Any, Curves]:
-    """Return what a model hears in a sound at its rate, and the same as `Curves`: frame k centred on (k + 1) hop."""
+    """Return what a model hears in a sound at its rate, and as `Curves` those frames whose middle is in the sound.
+
+    Frame k is centred on sample (k + 1) hop.
+    """
     rate, hop = model.sample_rate_hz, round(model.sample_rate_hz / model.frame_rate_hz)
     heard = model.hear(Audio(samples, rate))
-    f0, sure, loud = (np.asarray(each, np.float64) for each in (heard.f0_hz, heard.confidence, heard.loudness_db))
+    inside = max((len(samples) - 1) // hop, 1)
+    f0, sure, loud = (np.asarray(each, np.float64)[:inside]
+                      for each in (heard.f0_hz, heard.confidence, heard.loudness_db))
     return heard, Curves(f0, sure, loud, hop, rate, hop, cut)
 
 

@@ -34,6 +34,14 @@ LABELS = {
     "times_real_time": "times real time, curves to sound",
     "times_real_time_transfer": "times real time, sound to sound",
 }
+NOTE_LABELS = {
+    "attack_ms": "attack, 10 to 90 % (ms)",
+    "vibrato_cents": "vibrato, depth (cents)",
+    "vibrato_hz": "vibrato, rate (Hz)",
+    "transition_cents": "from both notes, where they change (cents)",
+    "breath_db": "beside the harmonics, of all power (dB)",
+    "dynamics_db": "dynamics, 5th to 95th percentile (dB)",
+}
 DECIMALS = {"loudness_l1": 4, "f0_l1": 3, "f0_l1_sure": 3, "f0_outliers": 4, "times_real_time": 1,
             "times_real_time_transfer": 1}
 
@@ -109,7 +117,7 @@ class Report:
 
     def note_rows(self) -> list[list[str]]:
         """Return what the notes of the recordings and of the resyntheses are like."""
-        return [[measure.label, *(_shown(self.notes[side][measure.name], 1) for side in self.notes)]
+        return [[NOTE_LABELS[measure.name], *(_shown(self.notes[side][measure.name], 1) for side in self.notes)]
                 for measure in MEASURES]
 
     def played_rows(self) -> list[list[str]]:

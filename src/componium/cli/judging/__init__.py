@@ -133,6 +133,13 @@ def open_data(text: str, accept_licence: bool, progress: Progress) -> Any:
     return corpus
 
 
+def check_scores(corpus: Any, text: str) -> None:
+    """Raise `BadInput` where a corpus holds recordings alone: they judge instruments."""
+    if all(item.kind == "audio" for item in corpus):
+        raise BadInput(f"{text} holds recordings, and these judge instruments that learned from recordings; give "
+                       "scores (MIDI, MusicXML, ABC, kern) here")
+
+
 def usual_bars(scores: Sequence[Any]) -> int:
     """Return the median number of whole bars of pieces, 4 to 64."""
     from componium.music.score import bars

@@ -38,6 +38,7 @@ HIGHEST_HZ = 2000.0
 WIDEST_HZ = (20.0, 5000.0)
 """Between these any range can be asked for."""
 OCTAVE_COST = 0.04
+"""More of it makes fewer notes an octave too low, and more an octave too high."""
 STEADY_SECONDS = 0.05
 HALF_SURE = 0.6
 GATE_DB = -90.0
@@ -59,11 +60,10 @@ class CausalPitch(torch.nn.Module):
         hop_samples: samples from frame to frame.
         lowest_hz: lowest pitch; the window is two of its periods.
         highest_hz: highest pitch.
-        octave_cost: 0 and more; more of it makes fewer notes an octave too low and more an octave too high.
     """
 
     def __init__(self, sample_rate_hz: int, hop_samples: int, *, lowest_hz: float = LOWEST_HZ,
-                 highest_hz: float = HIGHEST_HZ, octave_cost: float = OCTAVE_COST) -> None:
+                 highest_hz: float = HIGHEST_HZ) -> None:
         super().__init__()
         self.half = lookahead_samples(sample_rate_hz, lowest_hz)
         self.window = 2 * self.half
@@ -79,7 +79,7 @@ class CausalPitch(torch.nn.Module):
                            f"{highest_hz:g} Hz")
         self.fft_size = fast_size(self.window + self.half + 2)
         self.lowest_hz, self.highest_hz = float(lowest_hz), float(highest_hz)
-        self.octave_cost = float(octave_cost)
+        self.octave_cost = OCTAVE_COST
         self.steadier = min(1.0, hop_samples / (STEADY_SECONDS * sample_rate_hz))
         self.half_sure, self.gate = HALF_SURE, 10.0 ** (GATE_DB / 20.0)
         self.candidates = min(CANDIDATES, self.high_lag - self.low_lag + 1)

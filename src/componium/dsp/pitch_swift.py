@@ -1,9 +1,10 @@
 """The tracker swift-f0: a small network (the package swift-f0, MIT), with its octaves checked by the causal tracker.
 
-The network knows single voices and most instruments, also under noise, and places pitch within a few cents. On soft
-high or bright low notes of a saxophone it tells of a pitch that is two to four times too high, and is sure of it;
-sound that repeats only every two to four of its periods contradicts it, and the difference function of the causal
-tracker sees that.
+The network knows single voices and most instruments, also under noise, and places pitch within a few cents. But on
+soft high or bright low notes of a saxophone it tells of a pitch that is two to four times too high, on sounds without
+even harmonics three or five times, on a high clarinet a third, and it is sure of it. The difference function sees how
+the sound repeats: where it is sure and the two are an octave or more apart, it is believed. Whether there is a pitch
+at all is left to the network.
 
 Frames without a pitch take the nearest pitch in time, before or after: what is learned from a sound should not start
 each note at the pitch of the last one. That, and only that, may come from further than the lookahead.
@@ -36,9 +37,10 @@ GAIN = 10.0
 BLOCK_SECONDS = 20
 LEAP_OCTAVES = 1.0 / 12.0
 """Between frames that are further apart than that there is a new note, and nothing in between."""
-OCTAVE_COST = 0.1
 SURE = 0.8
-"""Confidence from which on the causal tracker may contradict."""
+"""Confidence from which on the formula may contradict a pitch that is an octave or more too high."""
+VERY_SURE = 0.97
+"""The same for one that is too low: the formula's pitch explains all of the sound, harmonics that are missing aside."""
 
 
 class SwiftF0:
@@ -73,8 +75,7 @@ class SwiftF0:
         import torch
 
         stream = self._network.stream(fmin=self.lowest_hz, fmax=self.highest_hz)
-        formula = CausalPitch(RATE_HZ, HOP, lowest_hz=self.lowest_hz, highest_hz=self.highest_hz,
-                              octave_cost=OCTAVE_COST)
+        formula = CausalPitch(RATE_HZ, HOP, lowest_hz=self.lowest_hz, highest_hz=self.highest_hz)
         state, late = formula.start(1), formula.delay_frames - 1
         network, pitches, confidences = [], [], []
         with torch.inference_mode():
@@ -139,9 +140,16 @@ def between(heard: Pitch, places: npt.NDArray[np.float64]) -> Pitch:
 
 
 def octaves_checked(network: Pitch, formula: Pitch) -> Floats:
-    """Return the network's f0 [F], divided by 2, 3 or 4 where the causal tracker is sure of that pitch."""
-    wrong = (np.log2(network.f0_hz / formula.f0_hz) > 1.0 - LEAP_OCTAVES) & (formula.confidence >= SURE)
-    return np.where(wrong, formula.f0_hz, network.f0_hz)
+    """Return the network's f0 [N], or the formula's where they are an octave or more apart and that is surer.
+
+    Args:
+        network: frames [N].
+        formula: the same frames, heard by the causal tracker.
+    """
+    octaves = np.log2(network.f0_hz / formula.f0_hz)
+    too_high = (octaves > 1.0 - LEAP_OCTAVES) & (formula.confidence >= SURE)
+    too_low = (octaves < LEAP_OCTAVES - 1.0) & (formula.confidence >= VERY_SURE)
+    return np.where(too_high | too_low, formula.f0_hz, network.f0_hz)
 
 
 def held(f0_hz: Floats, voiced: npt.NDArray[np.bool_], otherwise_hz: float) -> Floats:

@@ -38,7 +38,6 @@ class Learned:
         attack_db: [n] mean loudness after a note's beginning, against its later loudness; a value a frame.
         vibrato_cents: median depth (peak) of long notes; 0 for none.
         vibrato_hz: its rate.
-        z_mean: [Z].
     """
 
     pitch_mean: float = 60.0
@@ -48,7 +47,6 @@ class Learned:
     attack_db: tuple[float, ...] = ()
     vibrato_cents: float = 0.0
     vibrato_hz: float = 5.5
-    z_mean: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON data."""

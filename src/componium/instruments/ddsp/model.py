@@ -172,16 +172,11 @@ class DDSP:
 
     def loss(self, batch: Mapping[str, Any], *, turn: str, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the multi-scale spectral loss, the mean over examples."""
-        z = self._colour(batch["mfcc"]) if self.config.z_size else batch["f0_hz"].new_zeros(
+        z = self.network.colour(batch["mfcc"]) if self.config.z_size else batch["f0_hz"].new_zeros(
             (*batch["f0_hz"].shape, 0))
         made = self.network(batch["f0_hz"], batch["loudness_db"], z, batch["noise"])
         with torch.autocast(made.device.type, enabled=False):
             return spectral_losses(made.float(), batch["audio"]).mean(), {}
-
-    def _colour(self, mfcc: Tensor) -> Tensor:
-        assert self.network.timbre is not None
-        heard: Tensor = self.network.timbre(mfcc)
-        return heard
 
     def turns(self, step: int) -> tuple[str, ...]:
         """Return the one turn there is."""
@@ -238,7 +233,7 @@ class DDSP:
         z = np.zeros((len(curves["f0_hz"]), self.config.z_size), np.float32)
         if self.config.z_size:
             with torch.inference_mode():
-                z = self._colour(torch.from_numpy(curves["mfcc"])[None])[0].numpy()
+                z = self.network.eval().colour(torch.from_numpy(curves["mfcc"])[None])[0].numpy()
         return Features(curves["f0_hz"], curves["confidence"], curves["loudness_db"], z)
 
     def transfer(self, audio: Audio, *, octave_shift: float = 0.0, confidence_threshold: float = 0.5,
@@ -309,6 +304,7 @@ class DDSP:
             chosen = playing.folded(line, learned) if fold else line
             curves = playing.curves_of(chosen, track, learned, wish, frame_rate_hz=self.frame_rate_hz, frames=frames,
                                        seed=seed + number)
+            curves = curves.with_(z=np.tile(self.network.z_mean.numpy(), (frames, 1)))
             total += self.sound_of(curves, seed=seed + number, reverb=reverb, brightness=brightness,
                                    progress=told).samples
         return Audio(total, self.sample_rate_hz).fade(0.0, 0.02)
@@ -349,10 +345,10 @@ class DDSP:
 
     def streams(self, *, seed: int = 0) -> dict[str, Any]:
         """Return what can be played in slices: ``decode``, and ``transfer`` where the tracker follows live sound."""
-        network, z = self.ready().network.eval(), torch.tensor(self.learned.z_mean or [0.0] * self.config.z_size)
-        found: dict[str, Any] = {"decode": streams.PlayCurves(network, z, seed)}
+        network = self.ready().network.eval()
+        found: dict[str, Any] = {"decode": streams.PlayCurves(network, seed)}
         if self.config.tracker == streams.LIVE_TRACKER:
-            found["transfer"] = streams.TakeOver(network, self.config, z, seed)
+            found["transfer"] = streams.TakeOver(network, self.config, seed)
         return found
 
     def notes(self, *, vibrato_cents: float = -1.0, dynamics: float = 1.0, attack: float = 1.0,

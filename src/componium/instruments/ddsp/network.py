@@ -13,6 +13,8 @@ from componium.dsp.shaping import exponentiated_sigmoid
 NOISE_BIAS = -5.0
 """Added to what becomes a magnitude of noise, so that training begins with little of it."""
 REVERB_SPREAD = 1e-6
+Z_PACE = 0.02
+"""How fast the mean of z follows what is heard in training."""
 
 
 class Stack(nn.Module):
@@ -102,6 +104,8 @@ class DDSPNetwork(nn.Module):
         coefficients: MFCCs that the encoder hears, where there is z.
     """
 
+    z_mean: Tensor
+
     def __init__(self, config: Any, coefficients: int) -> None:
         super().__init__()
         self.hop, self.envelope, self.sample_rate_hz = config.hop_samples, config.envelope, config.sample_rate_hz
@@ -110,10 +114,20 @@ class DDSPNetwork(nn.Module):
                                harmonics=config.harmonics, noise_bands=config.noise_bands, z_size=config.z_size,
                                sample_rate_hz=config.sample_rate_hz)
         self.timbre = Timbre(coefficients, config.hidden, config.z_size) if config.z_size else None
+        self.register_buffer("z_mean", torch.zeros(config.z_size), persistent=config.z_size > 0)
         length = round(config.reverb_seconds * config.sample_rate_hz)
         self.reverb = nn.Parameter(REVERB_SPREAD * torch.randn(length)) if length else None
 
     # learning
+
+    def colour(self, mfcc: Tensor) -> Tensor:
+        """Return z [B, F, Z] of MFCCs [B, F, C]; in training its mean is remembered, for scores, which have none."""
+        assert self.timbre is not None
+        z: Tensor = self.timbre(mfcc)
+        if self.training:
+            with torch.no_grad():
+                self.z_mean += Z_PACE * (z.float().mean((0, 1)) - self.z_mean)
+        return z
 
     def forward(self, f0_hz: Tensor, loudness_db: Tensor, z: Tensor, noise: Tensor) -> Tensor:
         """Return the sound of frames: [B, F * hop].

@@ -104,12 +104,12 @@ class NoteStream:
         pitch = (self._before + (self._pitch - self._before) * share + self._bend
                  + (cents * swell * swing + DRIFT_CENTS * self._cents) / 100.0)
         f0_hz = 440.0 * 2.0 ** ((min(max(pitch, 0.0), 127.0) - 69.0) / 12.0)
-        if self._released * RELEASE_DB_A_SECOND > -SILENT_DB or self._level <= SILENT_DB:
+        fallen = RELEASE_DB_A_SECOND * self._released if self._released < np.inf else 0.0
+        if fallen > -SILENT_DB or self._level <= SILENT_DB:
             return f0_hz, SILENT_DB
         loud = self._level + DRIFT_DB * self._decibels + DYNAMICS_DB * (self._dynamics - 0.5)
         loud += float(attack_of(self.learned, self.wish, np.array(self._since), np.array(self._bound)))
-        loud -= RELEASE_DB_A_SECOND * (self._released if self._released < np.inf else 0.0)
-        return f0_hz, min(max(loud, SILENT_DB), 0.0)
+        return f0_hz, min(max(loud - fallen, SILENT_DB), 0.0)
 
     def _wander(self, step: float) -> None:
         """Let pitch and loudness drift: a first-order process with a time constant of 0.2 s and a spread of 1."""

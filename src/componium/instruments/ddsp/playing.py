@@ -134,7 +134,7 @@ def beyond(line: Line, learned: Learned) -> int:
 
 def curves_of(line: Line, track: Track, learned: Learned, wish: Expression, *, frame_rate_hz: float, frames: int,
               seed: int) -> Features:
-    """Return the curves of a line, frame k at ``(k + 1) / frame_rate_hz`` seconds: [F]."""
+    """Return the curves of a line, frame k at ``(k + 1) / frame_rate_hz`` seconds: [F]; without z."""
     time = np.arange(1, frames + 1) / frame_rate_hz
     start, end = line.start, _ends(line, wish.legato)
     note = np.clip(np.searchsorted(start, time, side="right") - 1, 0, None)  # the note that began last
@@ -153,7 +153,7 @@ def curves_of(line: Line, track: Track, learned: Learned, wish: Expression, *, f
     loud = np.where(time < start[0], SILENT_DB, loud)
     confidence = ((since >= 0) & (left >= 0)).astype(np.float32)
     f0 = 440.0 * 2.0 ** ((np.clip(pitch, 0.0, 127.0) - 69.0) / 12.0)
-    z = np.broadcast_to(np.asarray(learned.z_mean, np.float32), (frames, len(learned.z_mean)))
+    z = np.zeros((frames, 0), np.float32)
     return Features(f0.astype(np.float32), confidence, np.clip(loud, SILENT_DB, 0.0).astype(np.float32), z)
 
 

@@ -41,8 +41,7 @@ class PlayCurves(nn.Module):
     """Frames of pitch (Hz) and loudness (dB) [B, 2, F] to sound [B, 1, F * hop].
 
     Args:
-        network: what plays.
-        z: [Z] what is neither pitch nor loudness; the same all the time.
+        network: what plays; what is neither pitch nor loudness is the mean of its recordings all the time.
         seed: of the noise.
     """
 
@@ -53,12 +52,12 @@ class PlayCurves(nn.Module):
     z: Tensor
     seed: Tensor
 
-    def __init__(self, network: DDSPNetwork, z: Tensor, seed: int = 0) -> None:
+    def __init__(self, network: DDSPNetwork, seed: int = 0) -> None:
         super().__init__()
         self.decoder, self.hop, self.sample_rate_hz = network.decoder, int(network.hop), int(network.sample_rate_hz)
         self.envelope = network.envelope
         self.first = network.start(1)
-        self.register_buffer("z", z.reshape(1, 1, -1).float())
+        self.register_buffer("z", network.z_mean.reshape(1, 1, -1).clone())
         self.register_buffer("seed", torch.tensor([[seed]]))
 
     @property
@@ -114,12 +113,12 @@ class TakeOver(nn.Module):
     shape: Tensor
     weights: Tensor
 
-    def __init__(self, network: DDSPNetwork, config: Any, z: Tensor, seed: int = 0) -> None:
+    def __init__(self, network: DDSPNetwork, config: Any, seed: int = 0) -> None:
         super().__init__()
         if config.tracker != LIVE_TRACKER:
             raise BadInput(f"this model follows pitch with {config.tracker}, which has to hear what comes: for live "
                            f"use train with tracker={LIVE_TRACKER}")
-        self.player = PlayCurves(network, z, seed)
+        self.player = PlayCurves(network, seed)
         self.pitch = CausalPitch(config.sample_rate_hz, config.hop_samples, lowest_hz=config.lowest_hz,
                                  highest_hz=config.highest_hz)
         self.hop, self.window = int(config.hop_samples), int(config.loudness_window)

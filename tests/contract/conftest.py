@@ -133,7 +133,8 @@ _ready: dict[str, Any] = {}
 def model(name: str, chorales: list[Item], cache: Path) -> Any:
     """A model that works: trained on the five chorales where it has to be. Tests do not change it."""
     if name not in _ready:
-        _ready[name] = teach(small(name), material_of(class_of(name), chorales)) if class_of(name).needs_training else small(name)
+        cls = class_of(name)
+        _ready[name] = teach(small(name), material_of(cls, chorales)) if cls.needs_training else small(name)
     return _ready[name]
 
 

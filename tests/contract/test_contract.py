@@ -301,8 +301,9 @@ def test_poor_corpus_gives_an_error_or_a_model(pupil: Any, learn: Any, cls: Any,
              "silence": [Item("silence", "audio", silence(1.0))], "one short tune": melodies[:1]}[kind]
     if learns_from_sound(cls):
         tone = tones(1)[0].content
+        click = Audio(tone.samples[:, :400], tone.sample_rate_hz)
         items = {"no notes": [Item("silence", "audio", silence(1.0))], "one short tune": tones(1),
-                 "one note": [Item("click", "audio", Audio(tone.samples[:, :400], tone.sample_rate_hz))]}.get(kind, items)
+                 "one note": [Item("click", "audio", click)]}.get(kind, items)
     if kind in ("no items", "no notes"):
         with pytest.raises(ComponiumError):
             learn(pupil, items)

@@ -5,8 +5,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from componium.instruments.ddsp import DDSP, DDSPConfig  # noqa: E402
-from componium.instruments.ddsp import features, learned, network, playing, transferring  # noqa: E402
+from componium.instruments.ddsp import (  # noqa: E402
+    DDSP,
+    DDSPConfig,
+    features,
+    learned,
+    network,
+    playing,
+    transferring,
+)
 from componium.instruments.ddsp.features import Features  # noqa: E402
 from componium.instruments.ddsp.learned import Learned  # noqa: E402
 from componium.instruments.ddsp.notes import NoteStream  # noqa: E402
@@ -220,7 +227,8 @@ def test_bends_and_faders_are_heard() -> None:
 
     score = tune((0, 4, 60, 80))
     score.tracks[0].pitch_bends.append(PitchBend(2.0, 4096, ttype="Quarter"))
-    score.tracks[0].controls.extend([ControlChange(0.0, 11, 100, ttype="Quarter"), ControlChange(3.0, 11, 50, ttype="Quarter")])
+    score.tracks[0].controls.extend([ControlChange(0.0, 11, 100, ttype="Quarter"),
+                                     ControlChange(3.0, 11, 50, ttype="Quarter")])
     played = curves(score, vibrato_cents=0)
     assert transferring.midi(played.f0_hz)[250] == pytest.approx(61, abs=0.15)
     assert played.loudness_db[380] < played.loudness_db[280] - 8

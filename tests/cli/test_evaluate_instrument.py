@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
 
 import numpy as np
 import pytest
@@ -94,6 +92,28 @@ def test_recordings_that_were_learned_from_are_left_out_or_said_loudly(run, fold
     assert result.exit_code == 0 and "warning: the model learned from all of these recordings" in result.stderr
 
 
+def test_a_voice_is_shown_with_its_consent(run, folder, recordings):
+    told = {"voice": "yes", "consent_who": "Anna", "consent_for": "a concert", "consent_until": "unlimited",
+            "consent_sha256": "a" * 64}
+    checkpoint.save(tiny(**told), folder / "my.voice")
+    result = run("evaluate", "my.voice", "--on", "wavs", "--count", 1, "--out", "judged")
+    assert result.exit_code == 0 and "with the consent of Anna" in result.stdout
+    assert "with the consent of Anna for a concert" in (folder / "judged" / "evaluation.html").read_text()
+
+
+def test_of_one_recording_that_was_learned_from_the_parts_held_out_are_taken(run, folder):
+    from componium.music.corpus import open_corpus
+
+    tone(262, 40).write(folder / "solo" / "solo.wav")
+    (item,) = open_corpus(folder / "solo")
+    checkpoint.save(tiny(hashes=[item.hash], names=[item.name], held_out_hashes=["x"],
+                         held_out_names=[f"{item.name} 0:10-0:20"]), folder / "my.solo")
+    result = run("evaluate", "my.solo", "--on", "solo", "--json", "e.json")
+    told = json.loads((folder / "e.json").read_text())
+    assert result.exit_code == 0 and not told["learned_from"] and told["stretches_held_out"] == 1
+    assert all(10 <= each["start_seconds"] < 20 for each in told["each"]) and told["excerpts"] == 3
+
+
 def test_what_cannot_be_used_is_named_and_the_rest_is_judged(run, folder, flute, recordings, midi):
     Audio(np.zeros(RATE, np.float32), RATE).write(recordings / "silent.wav")
     (recordings / "broken.wav").write_bytes(b"RIFF and no more")
@@ -133,13 +153,18 @@ def test_a_composer_is_not_judged_on_recordings(run, model, recordings):
     assert result.exit_code == 1 and "wavs holds recordings" in result.stderr and "should not" not in result.stderr
 
 
-def test_it_stops_at_ctrl_c_without_leaving_anything(folder, flute, recordings, start):
-    tone(300, 120).write(recordings / "long.wav")
-    process = start("evaluate", "my.flute", "--on", "wavs", "--out", "judged")
-    time.sleep(6)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in told and not (folder / "judged").exists()
+@pytest.mark.parametrize("where", ["componium.evaluation.resynthesis.paired",
+                                   "componium.evaluation.resynthesis.times_real_time",
+                                   "componium.cli.judging.resynthesis_page.spectrum"])
+def test_it_stops_at_ctrl_c_without_leaving_anything(run, folder, flute, recordings, monkeypatch, where):
+    def stopped(*_given, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, stopped)
+    before = set(folder.rglob("*"))
+    result = run("evaluate", "my.flute", "--on", "wavs", "--count", 1, "--out", "judged")
+    assert result.exit_code == 130 and "nothing was left half-written" in result.stderr
+    assert set(folder.rglob("*")) == before
 
 
 def test_the_help_shows_an_example(run):

@@ -79,6 +79,7 @@ def judge_resynthesis(asked: Asked) -> None:
         BadFile: the recordings cannot be read, or a file is in the way.
     """
     from componium import registry
+    from componium.cli.sounding import tell_consent
     from componium.evaluation.excerpts import COUNT
     from componium.evaluation.resynthesis import resynthesis
 
@@ -93,6 +94,7 @@ def judge_resynthesis(asked: Asked) -> None:
                              progress=progress)
     written = write(asked, report, model)
     show(report)
+    tell_consent(report.model, model)
     for line in written:
         say(line)
 
@@ -137,7 +139,7 @@ def write(asked: Asked, report: Any, model: Any) -> list[str]:
     data, picture, site = asked.files()[:3]
     with progress_bar("drawing and encoding") as progress:
         png = picture_of(asked, report, model)
-        html = page(report, png, asked.again(), progress)
+        html = page(report, png, asked.again(), model.provenance, progress)
     write_json(data, told)
     with replacing(picture) as temporary:
         temporary.write_bytes(png)

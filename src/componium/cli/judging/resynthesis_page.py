@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,8 @@ def picture_of(asked: Any, report: Any, model: Any) -> bytes:
     return origin.into(pair_picture(pair, title=title), ".png")
 
 
-def page(report: Any, png: bytes, again: str, progress: Progress) -> str:
-    """Return the whole page."""
+def page(report: Any, png: bytes, again: str, provenance: Mapping[str, Any], progress: Progress) -> str:
+    """Return the whole page; ``provenance`` is the model's."""
     from componium.cli.pages import cards, command, document, make_takes, paragraphs, picture, section, table
 
     tune = tune_pieces(report)
@@ -63,8 +64,10 @@ def page(report: Any, png: bytes, again: str, progress: Progress) -> str:
     body += section("How it was measured", paragraphs(protocol), command(again))
     licences = Counter(pair.excerpt.licence for pair in report.pairs)
     terms = ", ".join(f"{text} ({counted(number, 'excerpt')})" for text, number in licences.items())
-    foot = (f"Terms of the recordings: {terms}. The resyntheses and the tunes were made by a program. This page loads "
-            "nothing from any network.")
+    voice = (f"The model is a voice, with the consent of {provenance['consent_who']} for "
+             f"{provenance.get('consent_for', 'what is not known')}. ") if provenance.get("consent_who") else ""
+    foot = (f"{voice}Terms of the recordings: {terms}. The resyntheses and the tunes were made by a program. This page "
+            "loads nothing from any network.")
     lead = (f"{counted(len(report.pairs), 'excerpt')} ({report.seconds:.0f} s) of "
             f"{counted(report.recordings, 'recording')} of {report.data}.")
     return document(f"{report.model} beside {report.data}", body, lead=lead, takes=takes, foot=foot, style=STYLE)

@@ -308,3 +308,13 @@ def test_keys_play_the_stream() -> None:
             y, state = decode(x, torch.zeros(0), state)
         parts.append(y)
     assert float(torch.cat(parts, 2).abs().max()) > 1e-4
+
+
+def test_loudness_in_parts_is_loudness_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = DDSPConfig(**SMALL)
+    sound = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32) * np.linspace(0, 1, 16000, dtype="f4")
+    for lead in (0, 2):
+        whole = features.heard(sound, config, lead)["loudness_db"]
+        monkeypatch.setattr(features, "CHUNK_FRAMES", 7)
+        assert np.abs(features.heard(sound, config, lead)["loudness_db"] - whole).max() < 1e-3
+        monkeypatch.undo()

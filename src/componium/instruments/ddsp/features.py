@@ -18,6 +18,7 @@ from componium.dsp.spectra import loudness_db, mfcc
 Floats = npt.NDArray[np.float32]
 COEFFICIENTS = 30
 SILENT_DB = -80.0
+CHUNK_FRAMES = 2048
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,27 @@ def heard(samples: Floats, config: Any, lead: int = 0) -> dict[str, Floats]:
     hop, rate = config.hop_samples, config.sample_rate_hz
     frames, first = frames_of(len(samples), hop) + lead, hop - lead * hop
     found = tracker_of(config).track(samples, rate, hop_samples=hop, first_sample=first, frames=frames)
-    sound = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None]
-    with torch.inference_mode():
-        loud = loudness_db(sound, rate, hop=hop, window=config.loudness_window, first_sample=first, frames=frames)[0]
-        curves = {"f0_hz": found.f0_hz, "confidence": found.confidence, "loudness_db": loud.numpy()}
-        if config.z_size:
+    curves = {"f0_hz": found.f0_hz, "confidence": found.confidence,
+              "loudness_db": _loudness(samples, config, first, frames)}
+    if config.z_size:
+        with torch.inference_mode():
+            sound = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None]
             colour = mfcc(sound, rate, COEFFICIENTS, hop=hop)[0].T.numpy()[1:]  # frame 0 is centred on sample 0
             colour = np.pad(colour, ((lead, 0), (0, 0)), mode="edge")
             missing = max(frames - len(colour), 0)
             curves["mfcc"] = np.pad(colour[:frames], ((0, missing), (0, 0)), mode="edge")
     return {name: np.ascontiguousarray(values, np.float32) for name, values in curves.items()}
+
+
+def _loudness(samples: Floats, config: Any, first: int, frames: int) -> Floats:
+    """Return loudness [F] in dB, some frames at a time: memory does not grow with the sound."""
+    hop, window, parts = config.hop_samples, config.loudness_window, []
+    for start in range(0, frames, CHUNK_FRAMES):
+        count = min(CHUNK_FRAMES, frames - start)
+        begin = max(first + start * hop - window, 0)
+        piece = samples[begin:max(first + (start + count) * hop + window, begin)]
+        sound = torch.from_numpy(np.array(piece if len(piece) else [0.0], np.float32))[None]
+        with torch.inference_mode():
+            parts.append(loudness_db(sound, config.sample_rate_hz, hop=hop, window=window,
+                                     first_sample=first + start * hop - begin, frames=count)[0].numpy())
+    return np.concatenate(parts)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from componium.evaluation import resynthesis as judged
+from componium.evaluation.instrument import Curves
 from componium.evaluation.resynthesis import mean_of, way
 from componium.evaluation.resynthesis_report import from_best_to_worst
 from componium.instruments.ddsp import DDSP, DDSPConfig
@@ -106,6 +107,22 @@ def test_frames_that_are_sure_of_the_recording_alone_are_outliers(model):
     report = judged.resynthesis(Tape(model, cents=50, unsure=0.2), corpus_of(tone(262), tone(330)))
     assert report.values["f0_outliers"].value == pytest.approx(0.2, abs=0.03)
     assert report.values["f0_l1_sure"].value == pytest.approx(0.5, abs=0.01)
+
+
+def test_only_frames_with_a_sure_pitch_in_the_recording_count():
+    def curves(notes, sure, loud):
+        f0 = 440 * 2 ** ((np.array(notes, np.float64) - 69) / 12)
+        return Curves(f0, np.array(sure), np.array(loud, np.float64), HOP, RATE)
+
+    heard = curves([60, 60, 60, 60], [1.0, 0.5, 0.85, 0.9], [-20, -20, -20, -80])
+    again = curves([61, 72, 60, 64], [1.0, 0.1, 0.9, 0.84], [-20, -28, -20, -80])
+    later = curves([60, 60, 60.5, 60], [1.0, 1.0, 1.0, 0.1], [-20] * 4)
+    pair = judged.Pair(None, heard, None, None, again, later)
+    told = {key: each.value for key, each in judged.curve_distances([pair]).items()}
+    assert told == pytest.approx({"loudness_l1": 2 / 80, "loudness_l1_db": 2.0, "f0_l1": 5 / 3, "f0_l1_sure": 0.5,
+                                  "f0_l1_floor": 0.25, "f0_outliers": 1 / 3})
+    deaf = dataclasses.replace(pair, heard=curves([60] * 4, [0.1] * 4, [-20] * 4))
+    assert judged.curve_distances([deaf])["f0_l1"].value is None
 
 
 def test_floor_loss_and_ceiling_are_those_of_noise_resynthesis_and_another_excerpt(report):

@@ -2,9 +2,11 @@
 
     python tools/ship.py my.chorale-rnn chorale-rnn [--valid valid.json]
     python tools/ship.py my.melody-rnn melody-rnn --melodies tunes
+    python tools/ship.py my.violin violin --recordings violin_wavs
 
 Refused are weights that were learned from pieces of the benchmark's validation or test part or their siblings, from
-works or encodings with restrictions, and folders above 6 MB (40 MB for all of them).
+works, encodings or sounds with restrictions beyond the naming of their authors, and folders above 6 MB (40 MB for all
+of them).
 """
 
 from __future__ import annotations
@@ -17,17 +19,22 @@ from typing import Any
 from componium import checkpoint, registry
 from componium.evaluation.likelihood import evaluate
 from componium.evaluation.melody_likelihood import melody_likelihood
+from componium.evaluation.resynthesis import resynthesis
+from componium.music.corpus import open_corpus
 from componium.music.licences import licence_class
 from componium.music.provenance import benchmark_part
 
 MOST_BYTES, MOST_BYTES_IN_ALL = 6_000_000, 40_000_000
-UNRESTRICTED = ("free", "encoding not stated")
+UNRESTRICTED = ("free", "encoding not stated", "attribution")
+SOUND_FIGURES = ("spectral_loss", "spectral_loss_floor", "spectral_loss_ceiling", "loudness_l1", "f0_l1",
+                 "f0_outliers")
 
 
 def refusals(model: Any) -> list[str]:
     """Return why a model may not be shipped."""
     told = model.provenance
-    shared = [name for name, prints in zip(told["names"], told["fingerprints"], strict=True) if benchmark_part(prints)]
+    fingerprints = told.get("fingerprints") or [()] * len(told["names"])  # recordings have none
+    shared = [name for name, prints in zip(told["names"], fingerprints, strict=True) if benchmark_part(prints)]
     restricted = [text for text in told["licences"] if licence_class(text) not in UNRESTRICTED]
     return [f"it learned from {name}, which is in the benchmark or a sibling" for name in shared] + \
         [f"it learned under a licence with restrictions: {text}" for text in restricted]
@@ -46,6 +53,8 @@ def main() -> int:
     words.add_argument("--valid", type=Path, help="the benchmark's valid.json: its figure goes into the card")
     words.add_argument("--melodies", metavar="DATA", help="what it learned a part of: how well it foresees the others "
                                                           "goes into the card")
+    words.add_argument("--recordings", metavar="DATA", help="what it learned a part of: how close it comes to the "
+                                                            "others goes into the card")
     asked = words.parse_args()
     model = checkpoint.load(asked.folder)
     reasons = refusals(model)
@@ -65,6 +74,10 @@ def main() -> int:
         model.figures[f"nats per 16th, {of}"] = round(told["nats_per_token"]["token_mean"], 4)
         model.figures["the same of a Markov chain of order 4"] = round(chain["nats_per_token"]["token_mean"], 4)
         model.figures[f"likeliest symbol right, {of}"] = round(told["accuracy"], 4)
+    if asked.recordings is not None:
+        judged = resynthesis(model, open_corpus(asked.recordings), name=asked.name).to_json()
+        for name in SOUND_FIGURES:
+            model.figures[f"{name}, {judged['excerpts']} held-out excerpts of 4 s"] = round(judged[name], 4)
     target = checkpoint.save(model, registry.PRETRAINED / asked.name, force=True)
     too_large = size_bytes(target) > MOST_BYTES or size_bytes(registry.PRETRAINED) > MOST_BYTES_IN_ALL
     print(f"{target}: {size_bytes(target) / 1e6:.2f} MB; all shipped: {size_bytes(registry.PRETRAINED) / 1e6:.2f} MB")

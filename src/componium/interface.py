@@ -84,6 +84,8 @@ class Learns(Protocol):
 
     The loss of a batch is the mean of the losses of its examples, so that a batch may be divided among processes.
 
+    A model with ``learns_from = "recordings"`` gets recordings, mono, at its ``sample_rate_hz``; others get scores.
+
     Attributes:
         network: the torch module that holds all parameters.
         trained: whether its weights were learned; the loop sets it.

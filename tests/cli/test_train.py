@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -354,6 +355,21 @@ def test_a_preview_is_score_picture_and_sound_with_their_origin(watch, run):
         assert origin.models[0].model.endswith("run@5") and origin.licence == "CC0-1.0"
     said = run("whence", previews.written[0]).stdout
     assert "componium generate" in said and "run@5 --bars 8 --seed 1" in said
+
+
+def test_a_preview_of_an_instrument_is_a_tune_that_it_plays(watch):
+    pytest.importorskip("torch")
+    from componium.instruments.ddsp import DDSP, DDSPConfig
+    from componium.music.audio import Audio
+
+    previews, _, told = watch
+    model = DDSP(DDSPConfig(sample_rate_hz=16000, hop_samples=320, harmonics=8, noise_bands=9, hidden=16, width=16))
+    model.trained = True
+    model.learned = dataclasses.replace(model.learned, loudness_quantiles=tuple(range(-110, -9)))
+    previews.preview(7, model)
+    (path,) = previews.written
+    assert not told and path.name == "7.wav" and Audio.read(path).seconds > 5
+    assert read_origin(path).settings == {"step": 7, "bars": 8}
 
 
 def test_what_a_preview_cannot_make_is_told_once(watch, monkeypatch):

@@ -1,4 +1,4 @@
-"""Previews: what the model composes while it learns, with the same seed each time, as score, picture and sound.
+"""Previews: what the model composes or plays while it learns, with the same seed each time: score, picture, sound.
 
 A preview never ends a training: what cannot be made is told once and left out.
 """
@@ -44,10 +44,14 @@ class Previews(Observer):
     written: list[Path] = dataclasses.field(default_factory=list)
 
     def preview(self, step: int, model: Any) -> None:
-        """Compose a preview and write it, where the model composes."""
+        """Make a preview and write it: what a model composes, or a tune as an instrument plays it."""
         from componium.training.health import health_of_score
 
         if not hasattr(model, "generate"):
+            if hasattr(model, "play"):
+                self.written = []
+                self._write("sound", step, ".wav", lambda path: self._tune(model, path,
+                                                                           preview_origin(self.out, model, step)))
             return
         try:
             score = model.generate(bars=BARS, seed=SEED)
@@ -84,6 +88,18 @@ class Previews(Observer):
         player = Used("soundfont", "soundfont", "", font.name, font.licence, licence_class(font.licence))
         played = dataclasses.replace(origin, models=(*origin.models, player))
         audio.write(path, bits=SOUND_BITS, metadata={"title": path.stem, "software": "Componium"}, origin=played)
+        self._ailing("sound", health_of_audio(audio.samples))
+
+    def _tune(self, model: Any, path: Path, origin: Origin) -> None:
+        """Write a tune in the middle of an instrument's range, as it plays it."""
+        from componium.evaluation.played import tune_near
+        from componium.training.health import health_of_audio
+
+        learned = getattr(model, "learned", None)
+        audio = model.play(tune_near(getattr(learned, "pitch_mean", 64.0)))
+        level = min(-16.0 - audio.loudness_lufs, -1.0 - audio.peak_db) if audio.peak_db > -80 else 0.0
+        audio.gain(level).write(path, bits=SOUND_BITS, metadata={"title": path.stem, "software": "Componium"},
+                                origin=origin)
         self._ailing("sound", health_of_audio(audio.samples))
 
     def _ailing(self, what: str, sentences: list[str]) -> None:

@@ -254,19 +254,10 @@ class DDSP:
             progress: told how far it is.
         """
         self.ready()
-        for name, value, low, high in (("octave_shift", octave_shift, -4, 4), ("quiet_db", quiet_db, 0, 60),
-                                       ("confidence_threshold", confidence_threshold, 0, 1),
-                                       ("loudness_shift_db", loudness_shift_db, -40, 40), ("autotune", autotune, 0, 1)):
-            if not low <= value <= high:
-                raise BadInput(f"{name}={value}: {name} has to be between {low} and {high}")
+        knobs = transferring.Knobs(octave_shift, confidence_threshold, loudness_shift_db, quiet_db, autotune, adjust)
         progress(0.0, "listening")
         lead = streams.lead_frames(self.config)
-        curves = self.hear(audio, lead=lead)
-        notes = transferring.notes_in(curves, confidence_threshold, self.frame_rate_hz)
-        if adjust:
-            curves = transferring.adjusted(curves, notes, self.learned)
-        curves = transferring.quieted(transferring.autotuned(curves, notes, autotune), notes, quiet_db)
-        curves = transferring.shifted(curves, octave_shift, loudness_shift_db)
+        curves = transferring.turned(self.hear(audio, lead=lead), knobs, self.learned, self.frame_rate_hz)
         made = self.sound_of(curves, seed=seed, reverb=reverb, progress=progress)
         start = lead * self.config.hop_samples
         samples = round(audio.sample_count * self.sample_rate_hz / audio.sample_rate_hz)
@@ -320,8 +311,8 @@ class DDSP:
     def sound_of(self, curves: Features, *, seed: int = 0, reverb: float = 1.0, brightness: float = 0.0,
                  progress: Progress = silent) -> Audio:
         """Return the sound of curves: mono, ``hop`` samples a frame."""
-        if seed < 0:
-            raise BadInput(f"seed={seed}: a seed is 0 or more")
+        if seed < 0 or not 0 <= reverb <= 10:
+            raise BadInput(f"seed={seed}, reverb={reverb}: a seed is 0 or more, reverb between 0 and 10")
         network, count = self.ready().network.eval(), len(curves)
         state, chosen = network.start(1), torch.tensor([[seed % (2**31 - 1)]])
         parts = []

@@ -5,11 +5,14 @@ The knobs are those that DDSP's users know; each is a function of curves, so tha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from componium.instruments.ddsp.features import SILENT_DB, Features
 from componium.instruments.ddsp.learned import QUANTILES, Learned
+from componium.music.errors import BadInput
 
 Floats = npt.NDArray[np.float64]
 HOLD_SECONDS = 0.08
@@ -17,6 +20,33 @@ HOLD_SECONDS = 0.08
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 OFFSETS_CENTS = np.linspace(-50, 50, 101)
 HIGHEST_NOTE = 110.0
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What is asked for; see `DDSP.transfer` for the meanings. Raises `BadInput` for values out of range."""
+
+    octave_shift: float = 0.0
+    confidence_threshold: float = 0.5
+    loudness_shift_db: float = 0.0
+    quiet_db: float = 20.0
+    autotune: float = 0.0
+    adjust: bool = True
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("octave_shift", -4, 4), ("quiet_db", 0, 60), ("confidence_threshold", 0, 1),
+                                ("loudness_shift_db", -40, 40), ("autotune", 0, 1)):
+            if not low <= getattr(self, name) <= high:
+                raise BadInput(f"{name}={getattr(self, name)}: {name} has to be between {low} and {high}")
+
+
+def turned(curves: Features, knobs: Knobs, learned: Learned, frame_rate_hz: float) -> Features:
+    """Return the curves of a sound as the knobs turn them."""
+    notes = notes_in(curves, knobs.confidence_threshold, frame_rate_hz)
+    if knobs.adjust:
+        curves = adjusted(curves, notes, learned)
+    curves = quieted(autotuned(curves, notes, knobs.autotune), notes, knobs.quiet_db)
+    return shifted(curves, knobs.octave_shift, knobs.loudness_shift_db)
 
 
 def held(confidence: npt.NDArray[np.floating], frame_rate_hz: float) -> Floats:

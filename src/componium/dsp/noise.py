@@ -11,10 +11,9 @@ from torch import Tensor
 from componium.dsp.shaping import ramp
 
 
-def _mixed(x: Tensor, factor: int, shift: int) -> Tensor:
+def _mixed(x: Tensor, factor: int, bits: int) -> Tensor:
     """Fold the upper bits into the lower, and multiply by an odd factor."""
-    x = torch.bitwise_xor(x, torch.div(x, shift, rounding_mode="floor"))
-    return torch.remainder(x * factor, 4294967296)
+    return torch.bitwise_and(torch.bitwise_xor(x, torch.bitwise_right_shift(x, bits)) * factor, 4294967295)
 
 
 def uniform_noise(samples: Tensor, seed: Tensor) -> Tensor:
@@ -24,14 +23,14 @@ def uniform_noise(samples: Tensor, seed: Tensor) -> Tensor:
         samples: int64 numbers of the samples, 0 or more; they repeat after 2 ** 32.
         seed: int64, 0 to 2 ** 31 - 1, of a shape that goes with it.
     """
-    word = 4294967296  # all is modulo 2 ** 32, and factors are below 2 ** 31: no product leaves 64 bits
-    x = torch.remainder(samples + torch.remainder(seed * 1597334677, word), word)
-    x = _mixed(x, 1103515245, 65536)
-    x = torch.remainder(x + torch.remainder(seed * 747796405, word), word)
-    x = _mixed(x, 1664525213, 32768)
-    x = _mixed(x, 1812433253, 65536)
-    x = torch.bitwise_xor(x, torch.div(x, 65536, rounding_mode="floor"))
-    return (x.double() * (2.0 / word) - 1.0).float()
+    word = 4294967295  # modulo 2 ** 32, with factors below 2 ** 31: no product leaves 64 bits, and none is negative
+    x = torch.bitwise_and(samples + torch.bitwise_and(seed * 1597334677, word), word)
+    x = _mixed(x, 1103515245, 16)
+    x = torch.bitwise_and(x + torch.bitwise_and(seed * 747796405, word), word)
+    x = _mixed(x, 1664525213, 15)
+    x = _mixed(x, 1812433253, 16)
+    x = torch.bitwise_xor(x, torch.bitwise_right_shift(x, 16))
+    return (x.double() * (2.0 / 4294967296) - 1.0).float()
 
 
 def impulse_responses(magnitudes: Tensor) -> Tensor:

@@ -356,6 +356,7 @@ class Description:
     controls: tuple[Control, ...]
     provenance: dict[str, Any]
     figures: dict[str, Any]
+    streams: tuple[dict[str, Any], ...] = ()
 
 
 def abilities(model: Any) -> dict[str, str]:
@@ -426,7 +427,19 @@ def describe(model: Any) -> Description:
         controls=tuple(getattr(model, "controls", ()) if not isinstance(model, type) else ()),
         provenance=dict(getattr(model, "provenance", {})),
         figures=dict(getattr(model, "figures", {})),
+        streams=tuple(_declared(stream) for stream in model.streams().values()) if _plays_live(model) else (),
     )
+
+
+def _plays_live(model: Any) -> bool:
+    return not isinstance(model, type) and hasattr(model, "streams") and getattr(model, "trained", True)
+
+
+def _declared(stream: Stream) -> dict[str, Any]:
+    """Return what a stream declares, as JSON data."""
+    return {"name": stream.name, "inputs": list(stream.inputs), "outputs": list(stream.outputs),
+            "in_ratio": stream.in_ratio, "out_ratio": stream.out_ratio, "block_multiple": stream.block_multiple,
+            "delay_samples": stream.delay_samples, "controls": [control.name for control in stream.controls]}
 
 
 def setting(default: Any, help: str, choices: Sequence[Any] = ()) -> Any:  # noqa: A002  (the word users know)

@@ -51,6 +51,7 @@ def info(
         table(["control", "unit", "from", "to", "default", "meaning"],
               [[c.name, c.unit, f"{c.minimum:g}", f"{c.maximum:g}", f"{c.default:g}", c.help] for c in told.controls],
               title="\nControls")
+    streams_table(told, getattr(subject, "sample_rate_hz", 0))
     who = "" if comes is told else f" of the {told.name} that comes trained"
     facts_table(f"Learned from{f' (the {told.name} that comes trained)' if who else ''}", {
         key: value for key, value in comes.provenance.items() if key not in ("licence", "licences", "sources")})
@@ -88,10 +89,15 @@ def ready(told: Any, *, comes_trained: bool = False) -> str:
         return f"{told.name} works as it is."
     if comes_trained:
         return (f"{told.name} comes trained and works as it is. To learn from your own music: componium train "
-                f"{told.name} MY_MIDI_FOLDER --out my.{told.name}")
+                f"{told.name} {data_of(told)} --out my.{told.name}")
     if told.provenance:
         return f"{told.name}, trained."
-    return f"{told.name} has to be trained: componium train {told.name} MY_MIDI_FOLDER --out my.{told.name}"
+    return f"{told.name} has to be trained: componium train {told.name} {data_of(told)} --out my.{told.name}"
+
+
+def data_of(told: Any) -> str:
+    """Return the word for what a model learns from."""
+    return "MY_RECORDINGS" if "transfer" in told.abilities else "MY_MIDI_FOLDER"
 
 
 def settings_table(settings: Any, config: Any, *, training: bool) -> None:
@@ -127,6 +133,16 @@ def arguments_table(verb: str, text: str, settings: Any) -> None:
     say(f"\n{verb}: {text}{f' ({flags})' if flags else ''}")
     if own:
         table(["argument", "default", "meaning"], [[s.name, repr_of(s.default), meaning(s)] for s in own])
+
+
+def streams_table(told: Any, rate_hz: Any) -> None:
+    """Show what can be played live, and how late it sounds."""
+    if told.streams:
+        rows = [[each["name"], ", ".join(each["inputs"]), ", ".join(each["outputs"]),
+                 f"{each['block_multiple']} samples",
+                 f"{each['delay_samples']} samples, {1000 * each['delay_samples'] / rate_hz:.1f} ms",
+                 ", ".join(each["controls"])] for each in told.streams]
+        table(["stream", "in", "out", "blocks of", "later by", "controls"], rows, title="\nStreams (to be played live)")
 
 
 def facts_table(title: str, facts: dict[str, Any]) -> None:

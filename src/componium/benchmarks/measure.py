@@ -27,6 +27,7 @@ class Measurement:
         repeats: how often ours was timed.
         note: what has to be known to read the ratio.
         skipped: why there are no numbers, else "".
+        ours_bytes, baseline_bytes: peak memory of both, where it was measured.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Measurement:
     repeats: int = 0
     note: str = ""
     skipped: str = ""
+    ours_bytes: int | None = None
+    baseline_bytes: int | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -47,13 +50,21 @@ class Measurement:
         return self.baseline_seconds / max(self.ours_seconds, 1e-12)
 
     @property
+    def memory_ratio(self) -> float | None:
+        """The peer's memory divided by ours: above 1, ours needs less."""
+        if self.ours_bytes is None or self.baseline_bytes is None:
+            return None
+        return self.baseline_bytes / max(self.ours_bytes, 1)
+
+    @property
     def ours_per_second(self) -> float | None:
         """Units of ours per second."""
         return None if self.ours_seconds is None else self.amount / max(self.ours_seconds, 1e-12)
 
     def to_json(self) -> dict[str, Any]:
         """Return the measurement as JSON data."""
-        return dataclasses.asdict(self) | {"ratio": self.ratio, "ours_per_second": self.ours_per_second}
+        return dataclasses.asdict(self) | {"ratio": self.ratio, "memory_ratio": self.memory_ratio,
+                                           "ours_per_second": self.ours_per_second}
 
 
 def seconds_of(job: Callable[[], object], *, repeats: int = 5,
@@ -119,7 +130,11 @@ def _row(one: Measurement) -> tuple[str, str, str, str, str]:
     if one.ratio is None or one.ours_seconds is None or one.baseline_seconds is None:
         return one.name, "-", "-", "-", f"skipped: {one.skipped}"
     amount = f"{one.amount:,.0f} {one.unit}" if one.unit else ""
-    what = "; ".join(part for part in (amount, f"against {one.baseline}", one.note) if part)
+    held = ""
+    if one.memory_ratio is not None and one.ours_bytes is not None and one.baseline_bytes is not None:
+        held = (f"memory {one.ours_bytes / 1e6:,.0f} MB and {one.baseline_bytes / 1e6:,.0f} MB, a ratio of "
+                f"{one.memory_ratio:.3g}")
+    what = "; ".join(part for part in (amount, f"against {one.baseline}", held, one.note) if part)
     return one.name, duration(one.ours_seconds), duration(one.baseline_seconds), f"{one.ratio:.3g}", what
 
 

@@ -303,8 +303,8 @@ verdict_1 = check("03", 1, harmonic_sound)
 verdict_1
 
 # %% [markdown]
-# When it is right: the glide without aliases, and the saxophone from the controls that were measured. It breathes and
-# speaks now, because its partials do not all begin together.
+# When it is right: the glide without aliases, and the saxophone from the controls that were measured. It speaks now,
+# because its partials do not all begin together.
 
 # %%
 if verdict_1.right:
@@ -470,7 +470,7 @@ if verdict_3.right:
 # %% [markdown]
 # It is not quite deaf to phases: in the short frames two partials come together, and whether they help or cancel each
 # other there depends on their phases. And it is a poor judge of pitch: once the partials no longer meet, a shift that
-# is eight times as wide costs hardly more, so its slope does not lead back to the right note. That is why DDSP is
+# is eight times as wide costs about a third more, so its slope does not lead back to the right note. That is why DDSP is
 # *told* the pitch, and learns the rest.
 
 # %% [markdown]

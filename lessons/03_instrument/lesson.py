@@ -470,8 +470,8 @@ if verdict_3.right:
 # %% [markdown]
 # It is not quite deaf to phases: in the short frames two partials come together, and whether they help or cancel each
 # other there depends on their phases. And it is a poor judge of pitch: once the partials no longer meet, a shift that
-# is eight times as wide costs about a third more, so its slope does not lead back to the right note. That is why DDSP is
-# *told* the pitch, and learns the rest.
+# is eight times as wide costs about a third more, so its slope does not lead back to the right note. That is why DDSP
+# is *told* the pitch, and learns the rest.
 
 # %% [markdown]
 # ## The same in torch

@@ -5,14 +5,29 @@ import json
 import os
 import re
 import shlex
+from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from componium import checkpoint
-from componium.cli.demo import baseline, duet, plan, tune, work, writing
-from componium.cli.demo.plan import CHAIN, FILES, NETWORK, PARTNER, Asked, Lesson
+from componium import checkpoint, registry
+from componium.cli.demo import baseline, duet, learned, plan, singing, tracing, tune, work, writing
+from componium.cli.demo.plan import (
+    CHAIN,
+    FILES,
+    NETWORK,
+    PARTNER,
+    SOLO_FILES,
+    SOLOIST,
+    SOLOIST_SAMPLED,
+    TURNED_FILES,
+    Asked,
+    Lesson,
+    Turned,
+)
 from componium.cli.pages.takes import unpacked
+from componium.dsp.pitch import tracker
 from componium.music.audio import Audio
 from componium.music.constraint_check import violations
 from componium.music.constraints import Constraints
@@ -31,10 +46,38 @@ from componium.registry import PRETRAINED
 
 NEEDS = ("torch", "music21", "verovio", "pretty_midi")
 SHOWN = ("chorale", "folk-tune", "call-and-reply", "markov")
+LEARNED = ("solo", "solo-soundfont", "sung", "transfer")
+TURNED_STEMS = tuple(Path(name).stem for name in TURNED_FILES)
+
+
+@pytest.fixture(scope="module")
+def little_sax(tmp_path_factory):
+    """A tiny instrument that has learned nothing, and says that it did."""
+    pytest.importorskip("torch")
+    from componium.instruments.ddsp import DDSP, DDSPConfig
+    from componium.instruments.ddsp.learned import Learned
+
+    made = DDSP(DDSPConfig(sample_rate_hz=16000, hop_samples=320, harmonics=8, noise_bands=9, hidden=16, width=16))
+    made.trained = True
+    made.learned = Learned(pitch_mean=69, pitch_range=(50, 81), loudness_quantiles=tuple(np.linspace(-40, -10, 101)))
+    made.provenance = {"data": "little saxes", "pieces": 7, "hashes": [], "licence": "CC0-1.0", "seconds": 660.0,
+                       "licences": {"CC0-1.0": 7}, "steps": 1200, "parameters": 4321}
+    made.figures = {"spectral_loss": 5.4321}
+    return checkpoint.save(made, tmp_path_factory.mktemp("instruments") / SOLOIST)
 
 
 @pytest.fixture
-def little_corpus(monkeypatch, chorales):
+def shipped(monkeypatch, tmp_path, little_sax):
+    """The networks and the tiny instrument are all that is shipped."""
+    (tmp_path / "pretrained").mkdir()
+    for folder in (PRETRAINED / NETWORK, PRETRAINED / PARTNER, little_sax):
+        (tmp_path / "pretrained" / folder.name).symlink_to(folder)
+    monkeypatch.setattr(registry, "PRETRAINED", tmp_path / "pretrained")
+    return tmp_path / "pretrained"
+
+
+@pytest.fixture
+def little_corpus(monkeypatch, chorales, shipped):
     """The demo learns from four small pieces, is judged on a fifth, and measures two pieces of each model."""
     for package in NEEDS:
         pytest.importorskip(package)
@@ -44,19 +87,24 @@ def little_corpus(monkeypatch, chorales):
     monkeypatch.setattr(work, "read_chorales", lambda _progress: Lesson(corpus, corpus[:4], corpus[4:]))
 
 
-def checked_page(folder):
+def checked_page(folder, left_out=()):
     page = (folder / "index.html").read_text(encoding="utf-8")
+    shown = [name for name in (*SHOWN, *LEARNED) if f"{name}.wav" not in left_out]
     drawn = re.findall(r'class="drawings">([\w+/=]+)<', page)
-    assert len(drawn) == page.count("data:audio/mpeg;base64,") == len(SHOWN) and "default-src 'none'" in page
-    for stem, packed in zip(SHOWN, drawn, strict=True):
+    assert len(drawn) == page.count("data:audio/mpeg;base64,") == len(shown) and "default-src 'none'" in page
+    for stem, packed in zip(shown, drawn, strict=True):
         sheet, roll = unpacked(packed)
-        notes = read_score(folder / f"{stem}.mid").note_num()
-        assert roll.count('data-s="') == notes <= sheet.count('data-s="')
-        assert sheet.startswith("<svg") and "data:image/png;base64,iVBOR" in roll and "4 kHz" in roll
         for text in (sheet, roll):
             assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+        if stem in TURNED_STEMS:
+            assert roll.count('class="sung"') == roll.count('class="played"') == 1 and "L" in roll and ">D4<" in roll
+            continue
+        assert "data:image/png;base64,iVBOR" in roll and "4 kHz" in roll
+        if stem != "solo-soundfont":
+            notes = read_score(folder / ("tune.abc" if stem == "solo" else f"{stem}.mid")).note_num()
+            assert roll.count('data-s="') == notes <= sheet.count('data-s="') and sheet.startswith("<svg")
     linked = set(re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', page))
-    assert linked == {*FILES} - {"index.html"}  # nothing else is loaded from anywhere
+    assert linked == {*FILES} - {"index.html", *left_out}  # nothing else is loaded from anywhere
     assert page.index('class="sheet"') < page.index('class="stage"')  # the score above the roll
     assert all(re.search(r'alt="[^"]', image) for image in re.findall(r"<img [^>]*>", page))
     return page
@@ -89,7 +137,8 @@ def test_the_demo_writes_everything_and_its_commands_work(run, folder, little_co
     assert [track.program for track in read_score(out / "chorale.mid").tracks] == [68, 71, 60, 70]
     sound = Audio.read(out / "chorale.wav")
     assert sound.loudness_lufs == pytest.approx(-16, abs=0.3) and sound.peak_db < 0
-    for name in (name for name in FILES if name.endswith((".mid", ".musicxml", ".wav", ".png"))):
+    for name in (name for name in FILES if name.endswith((".mid", ".musicxml", ".wav", ".png"))
+                 and Path(name).stem not in LEARNED):
         origin = read_origin(out / name)
         assert (origin.verb, origin.seed, origin.settings["key"]) == ("demo", 3, "Bb major")
         if name == "call.mid":
@@ -105,21 +154,82 @@ def test_the_demo_writes_everything_and_its_commands_work(run, folder, little_co
     assert len(commands) == 4 and all(command in page.replace("&#x27;", "'") for command in commands)
     for command in commands:
         assert run(*shlex.split(command)[1:]).exit_code == 0, command
-    assert len(list(out.iterdir())) == len(FILES) + 5
+    assert len(list(out.iterdir())) == len(FILES) + 5 and "Left out" not in result.stdout
     assert read_score(out / "folk-tune-2.mid").note_num() > read_score(out / "tune.abc").note_num()
+    check_learned(run, out, page, 3)
 
 
-def given_abc(origin, out):
-    """Tell whether an origin names the call as what a human gave, by its bytes and its music."""
+def test_the_sung_phrase_glides_and_swings():
+    sound, again = singing.sung(3), singing.sung(3)
+    assert np.array_equal(sound.samples, again.samples) and sound.loudness_lufs == pytest.approx(-16, abs=0.1)
+    assert np.array_equal(sound.samples * 2**23, np.rint(sound.samples * 2**23)) and sound.peak_db < -1
+    heard = tracker("causal").track(sound.samples[0], singing.RATE_HZ, hop_samples=singing.STEP)
+    wanted, level = singing.curves(3)
+    count = min(len(heard.f0_hz), len(wanted))
+    sure = (heard.confidence[:count] >= 0.5) & (level[:count] > 0.3)
+    off = 100 * (learned.midi(heard.f0_hz)[:count] - wanted[:count])[sure]
+    assert sure.mean() > 0.8 and np.median(np.abs(off)) < 1
+    between = np.abs(wanted[:count] - np.rint(wanted[:count]))[sure]
+    assert (between > 0.1).mean() > 0.2  # a voice is often between the keys of a piano
+    assert [pitch for _, _, pitch in singing.phrase()] == [62, 67, 67, 67, 71, 69, 67, 69]
+
+
+def test_a_curve_in_another_octave_is_drawn_in_the_singers():
+    from types import SimpleNamespace
+
+    sung, sure = np.full(50, 67.0), np.arange(50) >= 5
+    model = SimpleNamespace(sample_rate_hz=16000, config=SimpleNamespace(hop_samples=320))
+    turned = Turned("<violin>", model, SimpleNamespace(seconds=1.0), None, 0.0, 0.1,
+                    [(sung, sure), (sung + 12.02, sure)])
+    octaves, off = learned.followed(turned)
+    assert octaves == 1 and off == pytest.approx(2)
+    drawing, _ = tracing.traces(turned)
+    assert "&lt;violin&gt;, drawn 1 octave lower" in drawing and "<violin>" not in drawing
+    heights = [float(re.search(rf'class="{kind}" d="M1200 (\d+)L', drawing)[1]) for kind in ("sung", "played")]
+    assert abs(heights[0] - heights[1]) < 5
+    silent = Turned("v", model, turned.sung, None, 0.0, 0.1, [(sung, sure & False), (sung, sure)])
+    assert learned.followed(silent) == (0, float("inf")) and 'class="sung" d=""' in tracing.traces(silent)[0]
+
+
+def check_learned(run, out, page, seed):
+    """Check that an instrument plays beside the SoundFont and follows a voice, and that the verbs make the same."""
+    for words in ("11 minutes of recordings", "little saxes", "CC0-1.0 (7)", "spectral loss", "5.432", "4,321",
+                  "octave_shift=0.0", "adjust=true", "times real time", "cents from the notes", find_soundfont().name):
+        assert words in page, words
+    sounds = {name: Audio.read(out / f"{name}.wav") for name in LEARNED}
+    for name, sound in sounds.items():
+        assert sound.loudness_lufs == pytest.approx(-16, abs=0.3) and sound.peak_db < -0.5, name
+    origins = {name: read_origin(out / f"{name}.wav") for name in LEARNED}
+    assert [[used.model for used in origins[name].models] for name in LEARNED] == [
+        [SOLOIST], [SOLOIST_SAMPLED], [], [SOLOIST]]
+    assert all((each.made, each.verb, each.seed) == ("performed", "demo", seed) for each in origins.values())
+    assert all(given_abc(origins[name], out, "tune.abc") for name in LEARNED[:3])
+    given, = origins["transfer"].given
+    assert given.file == "sung.wav" and given.sha256 == hashlib.sha256((out / "sung.wav").read_bytes()).hexdigest()
+    told = unescape(page[page.index("The same by hand"):].partition("<pre>")[2].partition("</pre>")[0]).splitlines()
+    assert len(told) == 4
+    for command in told:
+        assert run(*shlex.split(command)[1:]).exit_code == 0, command
+    for name in ("solo", "solo-soundfont"):
+        assert np.array_equal(Audio.read(out / f"{name}-2.wav").samples, sounds[name].samples)
+    by_hand = Audio.read(out / "transfer-2.wav").normalise(-16)
+    assert np.abs(by_hand.samples - sounds["transfer"].samples).max() < 1e-5
+
+
+def given_abc(origin, out, name="call.abc"):
+    """Tell whether an origin names a file as what a human gave, by its bytes and its music."""
     given, = origin.given
-    path = out / "call.abc"
+    path = out / name
     return (given.file, given.sha256, given.music) == (
-        "call.abc", hashlib.sha256(path.read_bytes()).hexdigest(), hash_of_score(read_score(path)))
+        name, hashlib.sha256(path.read_bytes()).hexdigest(), hash_of_score(read_score(path)))
 
 
-def test_the_reply_is_that_of_respond_and_both_are_heard_in_order(run, folder, little_corpus):
-    assert run("demo", "--out", "d", "--bars", 2, "--seed", 4).exit_code == 0
+def test_the_reply_is_that_of_respond_and_both_are_heard_in_order(run, folder, little_corpus, shipped):
+    (shipped / SOLOIST).unlink()
+    result = run("demo", "--out", "d", "--bars", 2, "--seed", 4)
+    assert result.exit_code == 0, result.stderr
     out = folder / "d"
+    check_left_out(out, result.stdout)
     call, reply, both = (read_score(out / f"{name}.mid") for name in ("call", "reply", "call-and-reply"))
     assert notes_of(call) == notes_of(duet.call()) == notes_of(read_score(out / "call.abc"))
     for words, name in ([], "reply"), (["--with-call"], "call-and-reply"):
@@ -132,6 +242,22 @@ def test_the_reply_is_that_of_respond_and_both_are_heard_in_order(run, folder, l
     first, second = (np.sqrt((sound.samples[:, int(start * sound.sample_rate_hz):int(end * sound.sample_rate_hz)] ** 2)
                              .mean(axis=1)) for start, end in ((0.2, 7.5), (8.8, 16.0)))
     assert min(*first, *second) > 0.01 and first[0] > 1.2 * first[1] and second[1] > 1.2 * second[0]  # left, then right
+
+
+def check_left_out(out, told):
+    """Check that what needs an instrument which is not shipped is left out, and that this is said."""
+    page, words = checked_page(out, (*SOLO_FILES, *TURNED_FILES)), "ships no instrument for it: the solo"
+    assert words in page and told.count(words) == 1 and SOLOIST not in page.partition("<main>")[0]
+    assert sorted(os.listdir(out)) == sorted({*FILES, "model"} - {*SOLO_FILES, *TURNED_FILES})
+
+
+def test_a_sung_phrase_becomes_a_violin_where_there_is_one(shipped):
+    assert (learned.soloist(), learned.turner(), learned.missing()) == (SOLOIST, SOLOIST, "")
+    (shipped / "violin").mkdir()
+    (shipped / "violin" / "model.json").write_text("{}")
+    (shipped / SOLOIST).unlink()
+    assert (learned.soloist(), learned.turner()) == ("", "violin")
+    assert "the solo" in learned.missing() and "the sung phrase" not in learned.missing()
 
 
 def notes_of(score):
@@ -272,7 +398,11 @@ def test_the_real_demo_is_done_in_time_and_sounds(start, folder):
     assert process.returncode == 0, err
     spent = np.subtract(os.times()[2:4], before)  # processor time: other work on the computer does not count
     assert re.search(r"Done in (\d+) s", out) and spent.sum() < 60
-    page = checked_page(folder / "demo")
+    left_out = [name for name in (*SOLO_FILES, *TURNED_FILES) if not (folder / "demo" / name).exists()]
+    page = checked_page(folder / "demo", left_out)
+    assert (left_out == []) == (SOLOIST in registry.shipped())
+    if not left_out:
+        assert all(float(cents) < 15 for cents in re.findall(r"([\d.]+) cents from", page))
     assert "public-domain work, encoding licence not stated" in page
     header = json.loads((folder / "demo" / "model" / "model.json").read_text(encoding="utf-8"))
     assert header["provenance"]["pieces"] > 150
@@ -283,7 +413,7 @@ def test_the_real_demo_is_done_in_time_and_sounds(start, folder):
     assert not violations(to_grid(piece), Constraints.parse("end: cadence authentic in G minor"))
     scores = table_of(page, ">model<")
     assert float(scores[NETWORK][0]) < 0.6 > float(scores[CHAIN][0])
-    for stem in SHOWN:
+    for stem in [name for name in (*SHOWN, *LEARNED) if f"{name}.wav" not in left_out]:
         sound = Audio.read(folder / "demo" / f"{stem}.wav")
         assert sound.loudness_lufs == pytest.approx(-16, abs=0.3) and sound.peak_db <= -0.9
 
@@ -316,6 +446,14 @@ def test_the_page_plays_and_follows_in_score_and_roll(run, folder, little_corpus
             page.evaluate("player.pause()")
             assert not page.locator(f"#t3 .roll .v{other} .on").count()
             assert (page.evaluate("player.audio.currentTime") > 7.5) == bool(voice)
+        for here, there in (("t5", "t6"), ("t6", "t5"), ("t7", "t8")):  # the other take, at the place that is heard
+            page.evaluate(f"player.pause(); player.seek(player.takes.get('{here}'), 3)")
+            page.evaluate(f"player.play(player.takes.get('{here}'))")
+            page.wait_for_function("() => !player.audio.paused && player.audio.currentTime > 3")
+            page.locator(f"#{here} button.switch").click()
+            page.wait_for_function(f"""() => player.current.card.id === '{there}' && !player.audio.paused
+              && player.audio.currentTime > 3 && player.audio.currentTime < 7""")
+        page.evaluate("player.pause()")
         for button in page.locator("button.play").all():
             button.click()
             page.wait_for_function("() => !player.audio.paused && player.audio.currentTime > 0")

@@ -1,10 +1,10 @@
-"""`componium demo`: a chorale, a harmonised tune and a reply by shipped networks, and a Markov chain beside them."""
+"""`componium demo`: a chorale, a harmonised tune, a reply and a solo by shipped networks, and others beside them."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,8 +22,9 @@ Examples:
 
 \b
 Writes chorale.mid, .musicxml, .wav and .png, folk-tune.mid, .musicxml and .wav, call.abc and .mid, reply.mid,
-call-and-reply.mid, .musicxml and .wav, markov.mid and .wav, the Markov chain that was learned (model), and index.html,
-which shows and plays it all without a network.
+call-and-reply.mid, .musicxml and .wav, markov.mid and .wav, the Markov chain that was learned (model), solo.wav and
+solo-soundfont.wav, sung.wav and transfer.wav (where instruments that learned from recordings are shipped), and
+index.html, which shows and plays it all without a network.
 Needs: pip install 'componium[neural,notation,soundfont]'.""")
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")] = Path("demo"),
@@ -32,7 +33,9 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pieces.")] = 1,
     force: Force = False,
 ) -> None:
-    """Compose a chorale in a key, harmonise a folk tune, answer a call, compare with a Markov chain, show it all."""
+    """Compose a chorale in a key, harmonise a folk tune and play it solo, answer a call, compare, show it all."""
+    import dataclasses
+
     from componium.cli.demo import duet, tune, words, work, writing
     from componium.cli.demo.plan import INSTRUMENTS, NETWORK, PARTNER, Asked
     from componium.music.keys import Key
@@ -61,6 +64,7 @@ def demo(
         music = work.measure(lesson, composed, progress)
     with step(f"Performing: {', '.join(INSTRUMENTS)}") as progress:
         works = work.play(composed, harmonised, answered, music, seed, progress)
+    works = dataclasses.replace(works, **_learned(seed))
     with step("Engraving, drawing and writing"):
         writing.write(lesson, works, asked, force=force)
     say(f"\n{words.sentence(lesson)}")
@@ -68,3 +72,19 @@ def demo(
         "Four commands to try next:\n")
     for line in words.next_commands(asked):
         say(f"  {line}")
+
+
+def _learned(seed: int) -> dict[str, Any]:
+    """Let the shipped instruments play, which learned from recordings; say where there are none."""
+    from componium.cli.demo import learned, tune
+
+    made: dict[str, Any] = {}
+    if name := learned.soloist():
+        with step(f"Playing {tune.TITLE} with {name}, and with the SoundFont") as progress:
+            made["solo"] = learned.play_solo(name, seed, progress)
+    if name := learned.turner():
+        with step(f"Turning a sung phrase into {name}") as progress:
+            made["turned"] = learned.turn(name, seed, progress)
+    if told := learned.missing():
+        say(told)
+    return made

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from componium.cli.demo.plan import INSTRUMENTS, Performance
-from componium.cli.pages import Html, Piece, cards, command, document, make_takes, paragraphs, section, table
+from componium.cli.pages import Html, Piece, Take, cards, command, document, make_takes, paragraphs, section, table
 from componium.cli.pages.parts import Value, data_uri, links
 from componium.cli.pages.roll import labels
 
@@ -24,6 +24,39 @@ FOOT = ("Composed by programs, and not works of J. S. Bach. This page loads noth
 CAPTION = ("In each, the score; below it every note as it is played: pitch upwards, time to the right, bars numbered. "
            "Under that the sound itself: frequency upwards, bright where it is loud. "
            "What sounds is marked in both. Click a note, or anywhere below, to listen from there.")
+STYLE = """
+.pair.beside .takes { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem;
+  margin: 1rem 0; align-items: start; }
+.pair.beside .take { margin: 0; min-width: 0; contain-intrinsic-size: auto 480px; }
+.pair .wave { grid-column: 2; }
+.pair.beside .wave { height: 4rem; }
+.pair.beside .extra { height: 12rem; }
+.legend.over { position: absolute; top: 0; left: .5rem; margin: 0; pointer-events: none; }
+.traces path { fill: none; stroke-linejoin: round; }
+.traces .meant { stroke: var(--line); }
+.traces .sung { stroke: var(--voice3); stroke-width: 6; opacity: .45; stroke-linecap: round; }
+.traces .played { stroke: var(--voice0); stroke-width: 1.8; }
+.traces + .playhead { background: var(--accent); }
+.trace-sung { background: var(--voice3); opacity: .6; } .trace-played { background: var(--voice0); }
+button.switch { font-size: .85rem; color: inherit; background: var(--paper); border: 1px solid var(--line);
+  border-radius: .35rem; padding: .3rem .6rem; cursor: pointer; }
+button.switch:hover { border-color: var(--accent); }
+@media print { button.switch { display: none; } .traces + .playhead { display: none; } }
+"""
+SCRIPT = """
+// Two takes of the same music: a button goes on in the other one, at the place that is heard.
+document.addEventListener("click", event => {
+  const button = event.target.closest("button.switch");
+  if (!button) return;
+  const here = button.closest(".take"), pair = [...button.closest(".pair").querySelectorAll(".take")];
+  const from = player.takes.get(here.id), other = pair.find(card => card !== here), to = player.takes.get(other.id);
+  const heard = player.current === from || player.current === to;
+  player.seek(to, heard ? player.audio.currentTime : from.at);
+  player.play(to);
+  other.querySelector(".switch").focus({ preventScroll: true });
+  other.scrollIntoView({ block: "nearest" });
+});
+"""
 
 
 @dataclass(frozen=True)
@@ -63,6 +96,21 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What the page shows of instruments that learned from recordings.
+
+    Attributes:
+        before: paragraphs above the pairs.
+        pairs: two pieces each, the same music; whether they stand side by side, or one below the other.
+        commands: command lines that make the same by hand.
+    """
+
+    before: Sequence[str]
+    pairs: Sequence[tuple[Piece, Piece, bool]]
+    commands: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Facts:
     """What the page says in words.
 
@@ -70,6 +118,7 @@ class Facts:
         title: the heading.
         lead: the sentence below it.
         cards: stem of the file -> what is said of the piece.
+        learned: what is shown of the instruments that learned from recordings.
         comparisons: tables of both models.
         trained: paragraphs.
         made: what and value, one row each.
@@ -81,6 +130,7 @@ class Facts:
     title: str
     lead: str
     cards: Mapping[str, Card]
+    learned: Learned
     comparisons: Sequence[Comparison]
     trained: Sequence[str]
     made: Sequence[tuple[str, str]]
@@ -97,23 +147,39 @@ def page(pieces: Mapping[str, Performance], seed: int, facts: Facts) -> str:
         seed: of the expression.
         facts: what the page says in words.
     """
-    takes = make_takes([_piece(played, facts.cards[stem]) for stem, played in pieces.items()], seed=seed, stereo=True)
+    shown = [_piece(played, facts.cards[stem]) for stem, played in pieces.items()]
+    paired = [piece for pair in facts.learned.pairs for piece in pair[:2]]
+    takes = make_takes([*shown, *paired], seed=seed, stereo=True)
     body = "".join((
-        section("Look and listen", f'<p class="hint">{escape(CAPTION)}</p>', cards(takes)),
+        section("Look and listen", f'<p class="hint">{escape(CAPTION)}</p>', cards(takes[:len(shown)])),
+        section("Instruments that learned from recordings", *_learned(facts.learned, takes[len(shown):])),
         section("How they compare", *(_comparison(each) for each in facts.comparisons)),
         section("What was learned from what", paragraphs(*facts.trained)),
         section("How it was made", table((), facts.made), paragraphs("The same again, note for note:"),
                 command(facts.reproduce), paragraphs("Four commands to try next:"), command(*facts.next_commands),
                 paragraphs("The files:"), links([(name, name) for name in facts.files]))))
-    return document(facts.title, body, lead=facts.lead, takes=takes, foot=Html(escape(FOOT)))
+    return document(facts.title, body, lead=facts.lead, takes=takes, foot=Html(escape(FOOT)), style=STYLE,
+                    script=SCRIPT)
+
+
+def _learned(told: Learned, takes: Sequence[Take]) -> list[str]:
+    """Return what stands in the section of the instruments."""
+    shown = [f'<div class="pair{" beside" if beside else ""}">{cards((first, second))}</div>'
+             for first, second, (_, _, beside) in zip(takes[::2], takes[1::2], told.pairs, strict=True)]
+    by_hand = [paragraphs("The same by hand:"), command(*told.commands)] if told.commands else []
+    return [paragraphs(*told.before), *shown, *by_hand]
 
 
 def _piece(played: Performance, card: Card) -> Piece:
-    image, axis = spectrum(played.audio)
-    extra = (f'<img src="{data_uri("image/png", image)}" '
-             f'alt="Spectrogram of {played.audio.seconds:.0f} seconds of sound">')
     return Piece(card.title, played.score, played.audio, note=card.note, facts=card.facts, details=card.details,
-                 instruments=INSTRUMENTS, extra=extra, extra_axis=axis)
+                 instruments=INSTRUMENTS, **spectrogram(played.audio))
+
+
+def spectrogram(audio: Any) -> dict[str, Any]:
+    """Return what a `Piece` shows below its roll: the spectrogram, and the labels of its frequencies."""
+    image, axis = spectrum(audio)
+    return {"extra": f'<img src="{data_uri("image/png", image)}" '
+                     f'alt="Spectrogram of {audio.seconds:.0f} seconds of sound">', "extra_axis": axis}
 
 
 def _comparison(told: Comparison) -> str:

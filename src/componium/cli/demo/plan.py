@@ -10,11 +10,19 @@ from typing import Any
 NETWORK = "chorale-rnn"
 CHAIN = "markov"
 PARTNER = "melody-rnn"
+SOLOIST = "alto-sax"
+SOLOIST_SAMPLED = "soundfont:alto sax"
+"""Who plays the solo: the instrument that learned from recordings, and its namesake of the SoundFont."""
+TURNERS = ("violin", "alto-sax")
+"""Into the first of these that is shipped is the sung phrase turned."""
 CHORALE, TUNE, DUET, OTHER = "chorale", "folk-tune", "call-and-reply", "markov"
 """Stems of the files of the four pieces."""
 FILES = ("chorale.mid", "chorale.musicxml", "chorale.wav", "chorale.png", "tune.abc", "tune-rules.txt", "folk-tune.mid",
          "folk-tune.musicxml", "folk-tune.wav", "call.abc", "call.mid", "reply.mid", "call-and-reply.mid",
-         "call-and-reply.musicxml", "call-and-reply.wav", "markov.mid", "markov.wav", "index.html")
+         "call-and-reply.musicxml", "call-and-reply.wav", "markov.mid", "markov.wav", "solo.wav", "solo-soundfont.wav",
+         "sung.wav", "transfer.wav", "index.html")
+SOLO_FILES, TURNED_FILES = ("solo.wav", "solo-soundfont.wav"), ("sung.wav", "transfer.wav")
+"""Those of `FILES` that need an instrument which learned from recordings."""
 MODEL = "model"
 """The folder of the Markov chain that was learned on the spot."""
 INSTRUMENTS = ("oboe", "clarinet", "french horn", "bassoon")
@@ -80,9 +88,63 @@ class Works:
         composed: model -> the chorales that it composed, the one that is shown first.
         music: "Bach" or model -> `evaluation.harmonising_report.Music`, the measures of its pieces.
         duet: `duet.Duet`, the call and its reply.
+        solo: the folk tune by an instrument that learned from recordings; none where it is not shipped.
+        turned: a sung phrase with the timbre of such an instrument; none where none is shipped.
     """
 
     pieces: Mapping[str, Performance]
     composed: Mapping[str, Sequence[Any]]
     music: Mapping[str, Any]
     duet: Any
+    solo: Solo | None = None
+    turned: Turned | None = None
+
+    @property
+    def files(self) -> list[str]:
+        """Those of `FILES` that are made."""
+        left_out = (*(() if self.solo else SOLO_FILES), *(() if self.turned else TURNED_FILES))
+        return [name for name in FILES if name not in left_out]
+
+
+@dataclass(frozen=True)
+class Solo:
+    """The same notes twice, equally loud.
+
+    Attributes:
+        name: of the instrument that learned from recordings.
+        model: the instrument.
+        played: the notes, and their sound by the instrument.
+        sampled: their sound by the SoundFont.
+        seconds: how long the instrument took.
+        off_cents: how far the pitch that is heard is from the notes, the median over them: learned, sampled.
+    """
+
+    name: str
+    model: Any
+    played: Performance
+    sampled: Any
+    seconds: float
+    off_cents: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A sound, and the same with the timbre of an instrument.
+
+    Attributes:
+        name: of the instrument.
+        model: the instrument.
+        sung: the sound.
+        made: the same by the instrument, as loud as the sound.
+        gain_db: by which it was made so loud.
+        seconds: how long the instrument took.
+        curves: what is heard of both, of one length: note number of each frame, and whether there is a pitch.
+    """
+
+    name: str
+    model: Any
+    sung: Any
+    made: Any
+    gain_db: float
+    seconds: float
+    curves: Sequence[tuple[Any, Any]]

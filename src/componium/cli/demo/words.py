@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from componium import __version__
-from componium.cli.demo import baseline, comparing, duet, tune
+from componium.cli.demo import baseline, comparing, duet, learned_words, tune
 from componium.cli.demo.page import Card, Facts
 from componium.cli.demo.plan import (
     BARS_A_PHRASE,
@@ -14,7 +14,6 @@ from componium.cli.demo.plan import (
     CHAIN,
     CHORALE,
     DUET,
-    FILES,
     INSTRUMENTS,
     MODEL,
     NETWORK,
@@ -44,11 +43,19 @@ def facts(lesson: Lesson, asked: Asked, works: Works) -> Facts:
         lead=f"A chorale in four parts, composed by a recurrent network that learned from "
              f"{lesson.network.provenance['pieces']} chorales by J. S. Bach; a folk tune that it harmonised; a call "
              "that another network answers; and the chorale's task given to a Markov chain. Played by "
-             f"{', '.join(INSTRUMENTS[:-1])} and {INSTRUMENTS[-1]}.",
-        cards=cards(works, asked),
+             f"{', '.join(INSTRUMENTS[:-1])} and {INSTRUMENTS[-1]}{lead_of_learned(works)}.",
+        cards=cards(works, asked), learned=learned_words.learned(works, asked),
         comparisons=(comparing.foresight(lesson), comparing.music(works, asked, lesson)),
-        trained=trained_text(lesson), made=made_rows(lesson, asked, works), reproduce=again(asked),
-        next_commands=next_commands(asked), files=[name for name in FILES if name != "index.html"])
+        trained=[*trained_text(lesson), *learned_words.trained_texts(works)],
+        made=made_rows(lesson, asked, works), reproduce=again(asked),
+        next_commands=next_commands(asked), files=[name for name in works.files if name != "index.html"])
+
+
+def lead_of_learned(works: Works) -> str:
+    """Name what instruments that learned from recordings play."""
+    told = [f"a solo by {works.solo.name}"] if works.solo else []
+    told += [f"a sung phrase that becomes {works.turned.name}"] if works.turned else []
+    return f"; and by what learned from recordings: {' and '.join(told)}" if told else ""
 
 
 def cards(works: Works, asked: Asked) -> dict[str, Card]:
@@ -159,6 +166,7 @@ def made_rows(lesson: Lesson, asked: Asked, works: Works) -> list[tuple[str, str
         ("Call", f"{duet.TITLE}: {duet.SOURCE}"),
         ("Instruments", "; ".join(f"{t.name}: {i}" for t, i in zip(tracks, INSTRUMENTS, strict=True))),
         ("Sound", f"SoundFont {font.name}, licence {font.licence}; {'; '.join(sounds)}"),
+        *learned_words.made_rows(works, asked),
         ("Made by", f"Componium {__version__}; what a human gave: key, length, seed, the folk tune and "
                     "the call"),
         ("Origins", "in each MIDI, MusicXML, WAV and PNG file beside this page, to be read with componium whence FILE; "

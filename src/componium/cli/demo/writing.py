@@ -20,10 +20,13 @@ from componium.cli.demo.plan import (
     NETWORK,
     OTHER,
     PARTNER,
+    SOLOIST_SAMPLED,
     TUNE,
     Asked,
     Lesson,
     Performance,
+    Solo,
+    Turned,
     Works,
 )
 from componium.cli.demo.words import facts
@@ -79,7 +82,7 @@ def write(lesson: Lesson, works: Works, asked: Asked, *, force: bool) -> None:
         with tempfile.TemporaryDirectory(prefix=".demo-", dir=out) as made, told_as(out, Path(made)):
             make_files(Path(made), lesson, works, asked)
             checkpoint.save(lesson.chain, out / MODEL, force=force)
-            for name in FILES:
+            for name in works.files:
                 (Path(made) / name).replace(out / name)
     finally:
         if not any(out.iterdir()):  # stopped or failed: a folder that was made for nothing goes again
@@ -112,6 +115,8 @@ def make_files(folder: Path, lesson: Lesson, works: Works, asked: Asked) -> None
                 origin=origin_of([], asked, duet.TITLE, made=CONVERTED, given=[call]))
     write_score(works.duet.reply, folder / "reply.mid",
                 origin=origin_of([partner], asked, f"A reply to {duet.TITLE}", given=[call]))
+    write_solo(folder, works.solo, asked)
+    write_turned(folder, works.turned, asked)
     write_text(folder / "index.html", page(works.pieces, asked.seed, facts(lesson, asked, works)))
 
 
@@ -129,12 +134,50 @@ def write_piece(folder: Path, stem: str, played: Performance, origin: Origin) ->
         origin=dataclasses.replace(origin, made=PERFORMED, given=(given,)))
 
 
+def write_solo(folder: Path, solo: Solo | None, asked: Asked) -> None:
+    """Write the solo, by the instrument and by the SoundFont."""
+    from componium.cli.perform import used_instrument
+    from componium.registry import create
+
+    if solo is None:
+        return
+    title, given = f"{tune.TITLE}, a solo", [given_score(folder, "tune.abc", tune.melody())]
+    for name, sound, used in (("solo.wav", solo.played.audio, used_model(solo.name, solo.model)),
+                              ("solo-soundfont.wav", solo.sampled,
+                               used_instrument(SOLOIST_SAMPLED, create("soundfont")))):
+        write_sound(folder / name, sound, origin_of([used], asked, title, made=PERFORMED, given=given))
+
+
+def write_turned(folder: Path, turned: Turned | None, asked: Asked) -> None:
+    """Write the sung phrase, and what it was turned into."""
+    if turned is None:
+        return
+    title = f"{tune.TITLE}, sung by a formula"
+    write_sound(folder / "sung.wav", turned.sung, origin_of(
+        [], asked, title, made=PERFORMED, given=[given_score(folder, "tune.abc", tune.melody())]))
+    sung = dataclasses.replace(given_file("sound", folder / "sung.wav"), file="sung.wav")
+    write_sound(folder / "transfer.wav", turned.made, origin_of(
+        [used_model(turned.name, turned.model)], asked, f"{title}, played by {turned.name}", made=PERFORMED,
+        given=[sung]))
+
+
+def write_sound(path: Path, sound: Any, origin: Origin) -> None:
+    """Write a sound with its title, who plays it, and its origin."""
+    by = f"performed by {origin.models[0].model}" if origin.models else "performed by a formula"
+    sound.write(path, metadata={"title": origin.title, "software": f"Componium {__version__}",
+                                "comment": f"{by}, seed {origin.seed}"}, origin=origin)
+
+
 def given_call(folder: Path, made: duet.Duet) -> Given:
     """Return the record of the call, which a human gave, by the file of it in a folder."""
+    return given_score(folder, "call.abc", made.call)
+
+
+def given_score(folder: Path, name: str, score: Any) -> Given:
+    """Return the record of a score that a human gave, by the file of it in a folder."""
     from componium.music.item import hash_of_score
 
-    path = folder / "call.abc"
-    return dataclasses.replace(given_file("score", path, music=hash_of_score(made.call)), file=path.name)
+    return dataclasses.replace(given_file("score", folder / name, music=hash_of_score(score)), file=name)
 
 
 def origin_of(used: Sequence[Used], asked: Asked, title: str, *, made: str = GENERATED,

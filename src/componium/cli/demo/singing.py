@@ -29,7 +29,7 @@ FORMANTS = ((750.0, 110.0, 1.0), (1180.0, 130.0, 0.5), (2800.0, 220.0, 0.16), (3
 """Centre and half width in Hz, and share, of the resonances of an open vowel."""
 SLOPE = 1.15
 """Partial k of the buzz has the amplitude k to the power of minus this."""
-BREATH = 0.004
+BREATH = 0.01
 HIGHEST_HZ = 9000.0
 
 
@@ -58,10 +58,11 @@ def curves(seed: int) -> tuple[Floats, Floats]:
         swell = np.clip((time - start - VIBRATO_WAIT_SECONDS) / 0.5, 0.0, 1.0) * inside * (end - start > 0.7)
         pitch += VIBRATO_CENTS / 100.0 * swell * np.sin(2 * np.pi * VIBRATO_HZ * (time - start))
         touch = 1.0 - 0.45 * np.exp(-(((time - start) / 0.035) ** 2))  # each note is begun anew, a little
-        level = np.where(inside, touch * (1.0 + 0.12 * swell), level)
+        arch = np.sin(np.pi * np.clip((time - start) / (end - start), 0.0, 1.0))
+        level = np.where(inside, touch * (0.7 + 0.3 * arch), level)
     pitch += _wandering(time, rng) * 0.06
     middle = np.sin(np.pi * np.clip(time / notes[-1][1], 0.0, 1.0))
-    level = np.where(time >= notes[-1][1], 1.0, level) * (0.55 + 0.45 * middle)
+    level = np.where(time >= notes[-1][1], 0.7, level) * (0.8 + 0.2 * middle)
     level *= _eased((time - notes[0][0]) / 0.12 + 0.3) * (1.0 - _eased((time - notes[-1][1]) / 0.25 + 0.4))
     return pitch, level
 
@@ -73,8 +74,10 @@ def sung(seed: int) -> Audio:
     angle = 2.0 * np.pi * np.cumsum(_between(hz)) / RATE_HZ
     twice, last, now = 2.0 * np.cos(angle), np.zeros_like(angle), np.sin(angle)
     sound = BREATH * np.random.default_rng([seed, 18]).standard_normal(len(angle))
-    for partial in range(1, int(HIGHEST_HZ / hz.min()) + 1):
-        sound += now * _between(partial**-SLOPE * _vowel(partial * hz) * (partial * hz < HIGHEST_HZ))
+    partials = np.arange(1, int(HIGHEST_HZ / hz.min()) + 1)[:, None]
+    gains = partials**-SLOPE * _vowel(partials * hz) * (partials * hz < HIGHEST_HZ)
+    for gain in gains / np.sqrt(np.square(gains).sum(0)):  # no note is louder for meeting a resonance
+        sound += now * _between(gain)
         last, now = now, twice * now - last  # sines of the multiples of an angle, each from the two before
     made = Audio((sound * _between(level)).astype(np.float32), RATE_HZ).normalise(LUFS)
     return Audio(np.rint(made.samples * np.float32(2**23)) / np.float32(2**23), RATE_HZ)

@@ -92,10 +92,10 @@ def turn(name: str, seed: int, progress: Progress) -> Turned:
 
 
 def sure(heard: Any) -> npt.NDArray[np.bool_]:
-    """Return in which frames of `Features` there is a pitch, and a sound that is not all but gone."""
-    loud = heard.loudness_db > heard.loudness_db.max() - AUDIBLE_DB
-    found: npt.NDArray[np.bool_] = loud & (heard.confidence >= VOICED)
-    return found
+    """Return in which frames of `Features` there is a pitch for the second time, in a sound that is heard."""
+    pitched = (heard.loudness_db > heard.loudness_db.max() - AUDIBLE_DB) & (heard.confidence >= VOICED)
+    twice: npt.NDArray[np.bool_] = pitched & np.append(False, pitched[:-1])
+    return twice
 
 
 def midi(f0_hz: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -20,11 +20,12 @@ ROOM_SEMITONES = 2.5
 def traces(turned: Turned) -> tuple[str, str]:
     """Return the curves of what was sung and what is played as SVG, and the labels at its left: the notes meant.
 
-    Where the instrument plays in another octave, its curve is drawn in the singer's.
+    Where the instrument plays in another octave, its curve is drawn in the singer's; before and after the song
+    there is nothing to compare.
     """
     octaves, _ = followed(turned)
     (sung, sure), (played, also_sure) = turned.curves
-    shown = [(sung, sure, "sung"), (played - 12 * octaves, also_sure, "played")]
+    shown = [(sung, sure, "sung"), (played - 12 * octaves, sure & also_sure, "played")]
     notes = sorted({pitch for _, _, pitch in singing.phrase()})
     low, high = notes[0] - ROOM_SEMITONES, notes[-1] + ROOM_SEMITONES
     end = turned.sung.seconds

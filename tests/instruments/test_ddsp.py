@@ -65,9 +65,29 @@ def test_example_is_cut_where_its_frames_are() -> None:
                 "loudness_db": -np.arange(100, dtype=np.float32)}
     example = model.example(prepared, np.random.default_rng(3))
     frames = round(0.2 * 50)
+    assert 0 < example["f0_hz"][0] < example["f0_hz"][1], "this one lies inside"
     assert example["audio"].shape == example["noise"].shape == (frames * hop,) and len(example["f0_hz"]) == 1 + frames
     first = int(example["f0_hz"][1]) - 1
     assert np.allclose(example["audio"] * 32768, audio[first * hop:(first + frames) * hop])
+
+
+def test_an_excerpt_may_begin_before_a_recording_in_silence() -> None:
+    model, hop = small(crop_seconds=0.2), 320
+    prepared = {"audio": np.full(40 * hop, 1000, np.int16), "f0_hz": np.full(40, 220, np.float32),
+                "loudness_db": np.full(40, -20, np.float32)}
+    made = [model.example(prepared, np.random.default_rng(seed)) for seed in range(60)]
+    early = [each for each in made if not each["audio"][0] and each["audio"][-1]]
+    late = [each for each in made if each["audio"][0] and not each["audio"][-1]]
+    assert early and late
+    for each in (*early, *late):
+        frames = each["audio"].reshape(-1, hop).any(1)
+        assert np.array_equal(each["loudness_db"][1:] > -80, frames) and (each["f0_hz"] == 220).all()
+
+
+def test_silence_is_silent_whatever_was_learned() -> None:
+    model = small()
+    quiet = model.sound_of(flat(220.0, loudness_db=-80.0))
+    assert not quiet.samples.any() and model.sound_of(flat(220.0)).samples.any()
 
 
 def test_short_recording_is_filled_with_silence() -> None:

@@ -52,6 +52,8 @@ RANGES = {"sample_rate_hz": (8000, 192000), "hop_samples": (32, 8192), "loudness
           "harmonics": (1, 512), "noise_bands": (3, 2049), "hidden": (8, 4096), "width": (8, 4096), "layers": (1, 12),
           "z_size": (0, 512), "reverb_seconds": (0, 10), "crop_seconds": (0.1, 60), "lowest_hz": (20, 2000),
           "highest_hz": (100, 8000)}
+SILENCE = 0.2
+"""An excerpt may begin so much of its length before a recording, or end so much after it."""
 CHUNK_FRAMES = 512
 """Frames that are played at once: memory stays the same however long a sound is."""
 
@@ -153,18 +155,18 @@ class DDSP:
     def example(self, prepared: Arrays, rng: np.random.Generator | None) -> Arrays:
         """Return an excerpt [N], with the frame before it and its own [1 + F], and noise [N]; the middle for none."""
         hop, count = self.config.hop_samples, self.crop_frames
-        spare = max(len(prepared["f0_hz"]) - count, 0)
-        start = spare // 2 if rng is None else int(rng.integers(0, spare + 1))
-        part = np.asarray(prepared["audio"][start * hop:(start + count) * hop]).astype(np.float32) / FULL_SCALE
-        audio = np.zeros(count * hop, np.float32)
-        audio[:len(part)] = part
+        spare, beside = max(len(prepared["f0_hz"]) - count, 0), round(SILENCE * count)
+        start = spare // 2 if rng is None else int(rng.integers(-beside, spare + beside + 1))
+        part = np.asarray(prepared["audio"][max(start, 0) * hop:(start + count) * hop]).astype(np.float32) / FULL_SCALE
+        audio, first = np.zeros(count * hop, np.float32), max(-start, 0) * hop
+        audio[first:first + len(part)] = part
         places = np.arange(start - 1, start + count)
         made = {"audio": audio}
         for name, beyond in (("f0_hz", None), ("loudness_db", SILENT_DB), ("mfcc", None)):
             if name in prepared:
                 curve = prepared[name][np.clip(places, 0, len(prepared[name]) - 1)].astype(np.float32)
                 if beyond is not None:
-                    curve[places >= len(prepared[name])] = beyond
+                    curve[(places < 0) | (places >= len(prepared[name]))] = beyond
                 made[name] = curve
         noise = np.random.default_rng(0) if rng is None else rng
         made["noise"] = 2 * noise.random(count * hop, dtype=np.float32) - 1

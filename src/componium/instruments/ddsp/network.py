@@ -89,11 +89,14 @@ class Decoder(nn.Module):
         heard = torch.cat(told, -1)
         remembered, after = self.gru(heard, hidden.unsqueeze(0))
         said = self.head(self.out(torch.cat([remembered, heard], -1)))
-        loud = exponentiated_sigmoid(said[..., :1])
+        # -80 dB is silence, which recordings that are cut to their notes do not teach
+        sounding = ((loudness_db[..., None] + 80.0) / 12.0).clamp(0.0, 1.0)
+        loud = exponentiated_sigmoid(said[..., :1]) * sounding
         shares = exponentiated_sigmoid(said[..., 1:1 + self.harmonics])
         shares = shares * audible(f0_hz, self.harmonics, self.sample_rate_hz)
         shares = shares / shares.sum(-1, keepdim=True).clamp(min=1e-7)
-        return loud * shares, exponentiated_sigmoid(said[..., 1 + self.harmonics:] + self.noise_bias), after[0]
+        noise = exponentiated_sigmoid(said[..., 1 + self.harmonics:] + self.noise_bias) * sounding
+        return loud * shares, noise, after[0]
 
 
 class DDSPNetwork(nn.Module):

@@ -54,7 +54,7 @@ def test_help_and_models_import_nothing_heavy(start):
 
 
 @pytest.mark.parametrize(("words", "status", "told"), [
-    (["trian", "markov"], 2, ["trian", "did you mean train?"]),
+    (["trian", "markov"], 2, ["trian", "did you mean train or transfer?"]),
     (["zzz"], 2, ["zzz", "the commands are models, info"]),
     (["generate"], 2, ["needs MODEL", "componium generate grammar --bars 8"]),
     (["continue", "grammar"], 2, ["needs FILE", "componium continue my.markov a.mid"]),

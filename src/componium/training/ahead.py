@@ -43,7 +43,7 @@ def prepare_ahead(model: Any, items: Sequence[Item], progress: Progress) -> None
     key, cores = key_of(model), os.cpu_count() or 1
     missing = [item for item in items if isinstance(item, Segment) and item.recording is not None
                and not (cache_folder() / f"{entry_of(model, item, key)[0]}.npz").is_file()]
-    if cores < 2 or len(missing) < 4 or not _rebuildable(type(model)):
+    if cores < 2 or len(missing) < 4 or not rebuildable(type(model)):
         return
     begun = time.perf_counter()
     try:
@@ -52,7 +52,7 @@ def prepare_ahead(model: Any, items: Sequence[Item], progress: Progress) -> None
         return
     if (time.perf_counter() - begun) * len(missing) < WORTH_SECONDS:
         return
-    jobs = [{**_model_told(model, key), **_item_told(item)} for item in missing[1:]]
+    jobs = [{**model_told(model, key), **_item_told(item)} for item in missing[1:]]
 
     def told(shares: Sequence[float]) -> None:
         done = 1 + sum(share == 1.0 for share in shares)
@@ -61,13 +61,14 @@ def prepare_ahead(model: Any, items: Sequence[Item], progress: Progress) -> None
     run_jobs("componium.training.ahead:prepare_job", jobs, told=told)
 
 
-def _rebuildable(cls: type) -> bool:
+def rebuildable(cls: type) -> bool:
     """Whether an object of a class can be built elsewhere, from its config."""
     file = getattr(inspect.getmodule(cls), "__file__", None)
     return file is not None and cls.__qualname__.isidentifier() and len(inspect.signature(cls).parameters) <= 1
 
 
-def _model_told(model: Any, key: str) -> dict[str, Any]:
+def model_told(model: Any, key: str) -> dict[str, Any]:
+    """Return what another process builds a model from, and the key that its entries have."""
     cls = type(model)
     return {"module": cls.__module__, "file": inspect.getfile(cls), "class": cls.__qualname__, "key": key,
             "config": dataclasses.asdict(model.config)}
@@ -82,7 +83,7 @@ def _item_told(item: Segment) -> dict[str, Any]:
 
 def prepare_job(job: dict[str, Any], _tell: Callable[[float], None]) -> dict[str, Any]:
     """Prepare one part of a recording, as a job of `componium.training.workers`."""
-    model = _built(job["module"], job["file"], job["class"], json.dumps(job["config"]))
+    model = built(job["module"], job["file"], job["class"], json.dumps(job["config"]))
     if key_of(model) != job["key"]:
         return {"failed": "the model is another one in this process"}
     stored = read_entry(Path(job["store"]))
@@ -97,7 +98,7 @@ def prepare_job(job: dict[str, Any], _tell: Callable[[float], None]) -> dict[str
 
 
 @functools.lru_cache(maxsize=1)
-def _built(module: str, file: str, name: str, config: str) -> Any:
+def built(module: str, file: str, name: str, config: str) -> Any:
     """Return a model, built as the process that asks has it."""
     if not module.startswith(OWN) and module not in sys.modules:  # of the user's own file
         spec = importlib.util.spec_from_file_location(module, file)

@@ -136,7 +136,7 @@ def held_out(items: Sequence[Item], share: float, *, lowest: bool = False) -> li
         seconds[unit] += item.seconds or 0.0
     if len(seconds) < 2 or not share:
         return [False] * len(items)
-    total, places = sum(seconds.values()), {unit: _place(unit) for unit in seconds}
+    total, places = sum(seconds.values()), {unit: place_of(unit) for unit in seconds}
     for wider in (share, *(tenth / 10 for tenth in range(1, 10) if tenth / 10 > share)):
         chosen = {unit for unit, place in places.items() if (place < wider if lowest else place >= 1 - wider)}
         if chosen and sum(seconds[unit] for unit in chosen) <= total / 2:
@@ -156,7 +156,8 @@ def units_of(items: Sequence[Item]) -> list[tuple[str, str]]:
             for item, recording in zip(items, recordings, strict=True)]
 
 
-def _place(unit: str) -> float:
+def place_of(unit: str) -> float:
+    """Return where a hash lies between 0 and 1: the same for the same in any corpus."""
     return int(hashlib.sha256(unit.encode()).hexdigest()[:13], 16) / 16**13
 
 

@@ -12,6 +12,8 @@ from componium.cli.corpus_audit import EPILOG as AUDIT_EPILOG
 from componium.cli.corpus_audit import audit
 from componium.cli.corpus_render import EPILOG as RENDER_EPILOG
 from componium.cli.corpus_render import render
+from componium.cli.corpus_shards import EPILOG as SHARDS_EPILOG
+from componium.cli.corpus_shards import shards
 from componium.cli.corpus_trained import EPILOG, trained_on
 from componium.cli.flags import AcceptLicence, Exclude, Force
 from componium.cli.outputs import check_file, write_json
@@ -98,3 +100,4 @@ def export(
 app.command("trained-on", epilog=EPILOG)(trained_on)
 app.command("audit", epilog=AUDIT_EPILOG)(audit)
 app.command("render", epilog=RENDER_EPILOG)(render)
+app.command("shards", epilog=SHARDS_EPILOG)(shards)

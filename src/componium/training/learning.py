@@ -34,6 +34,10 @@ from componium.training.recordings import Found, recordings_of
 from componium.training.segments import one_of_each
 from componium.training.segments import told_of as segments_told
 from componium.training.settings import TrainSettings
+from componium.training.shard_batches import Teller, WindowBatches
+from componium.training.shard_windows import Windows
+from componium.training.shards import Shards
+from componium.training.telling import Part, Warnings, quiet
 from componium.training.updates import Updates
 
 OPENED, STORED, AHEAD, PREPARED = 0.05, 0.07, 0.095, 0.1
@@ -83,20 +87,33 @@ class Plan:
     """The saved state of a resumed run."""
 
 
-def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, machine: Machine, *,
+def learn(model: Any, data: Corpus | Shards, asked: Asked, folder: RunFolder | None, machine: Machine, *,
           progress: Progress, observers: Sequence[Observer]) -> Any:
     """Let a model learn by gradient; the arguments are those of `componium.training.train.train`, opened and read."""
     observers = watched(folder, observers) if machine.main else []
+    warn = Warnings(observers)
+    if not isinstance(data, Shards):
+        return _learn(model, data, None, asked, folder, machine, progress=progress, observers=observers, warn=warn)
+    windows = Windows(model, data, asked, machine, warn)
+    try:
+        windows.begin(folder if asked.resume else None, Part(progress, 0.0, STORED))
+        return _learn(model, Corpus((), name=data.name), windows, asked, folder, machine, progress=progress,
+                      observers=observers, warn=warn)
+    finally:
+        windows.cache.close()
+
+
+def _learn(model: Any, corpus: Corpus, windows: Windows | None, asked: Asked, folder: RunFolder | None,
+           machine: Machine, *, progress: Progress, observers: Sequence[Observer], warn: Any) -> Any:
     fine_tuning = bool(model.trained)
     settings = asked.settings
-    warn = _Warnings(observers)
     with machine.main_first():
-        found = _recordings(model, corpus, asked, progress, warn)
+        found = windows.found() if windows else _recordings(model, corpus, asked, progress, warn)
         corpus = found.corpus if found is not None else corpus
-        if found is not None and machine.main:
-            prepare_ahead(model, corpus, _Part(progress, STORED, AHEAD))
+        if found is not None and machine.main and windows is None:
+            prepare_ahead(model, corpus, Part(progress, STORED, AHEAD))
         begin = OPENED if found is None else AHEAD
-        prepared = prepared_of(model, list(corpus), progress=_Part(progress, begin, PREPARED))
+        prepared = prepared_of(model, list(corpus), progress=Part(progress, begin, PREPARED))
     model.passed_over = list(prepared.passed_over)
     seen, unseen = set_aside(prepared, settings.unseen)
     if not seen.items:
@@ -108,21 +125,29 @@ def learn(model: Any, corpus: Corpus, asked: Asked, folder: RunFolder | None, ma
     elif found is not None and held.items and found.split_by(learned.items, held.items) == "part":
         warn(f"there is one recording, so {len(held.items)} of its {len(seen.items)} parts are held out: they are "
              "nearer to what is learned than another recording would be")
-    batches = Batches(model, learned.arrays, learned.names, batch=settings.batch, seed=asked.seed,
-                      processes=machine.processes, rank=machine.rank, accumulate=settings.accumulate)
+    batches: Batches | WindowBatches
+    if windows is not None and found is not None:
+        batches = WindowBatches(windows, learned, [*held.items, *unseen.items], found)
+        observers = [Teller(batches, folder, warn), *observers] if machine.main else []
+    else:
+        batches = Batches(model, learned.arrays, learned.names, batch=settings.batch, seed=asked.seed,
+                          processes=machine.processes, rank=machine.rank, accumulate=settings.accumulate)
+    data_hash = windows.data_hash(prepared) if windows else prepared.data_hash
     held_batches = held_out_batches(model, held.arrays, held.names, settings.batch)
     model.measure(learned.arrays)
     if asked.resume and folder is not None:
-        plan = _resumed(folder, model, prepared, asked, machine, warn)
+        plan = _resumed(folder, model, data_hash, asked, machine, warn)
         fine_tuning = bool(plan.run["fine_tuning"])
     else:
         if not fine_tuning:
             model.initialise(asked.seed)
         plan = _fresh(model, batches, held_batches, asked, folder, machine, fine_tuning)
-        plan.run |= {"data": dict(asked.sources) | _data(corpus, prepared, learned, held, unseen),
+        plan.run |= {"data": dict(asked.sources) | _data(corpus, data_hash, learned, held, unseen),
                      "provenance": _provenance(model, corpus, learned, held, asked, fine_tuning, found)}
         if found is not None:
             plan.run["data"] |= {"recordings": found.told(), "split_by": found.split_by(learned.items, held.items)}
+        if windows is not None:
+            plan.run["data"] |= {"shards": windows.told()}
         if folder is not None and machine.main:
             folder.start(plan.run, force=asked.force)
     machine.wait()
@@ -144,11 +169,11 @@ def _recordings(model: Any, corpus: Corpus, asked: Asked, progress: Progress, wa
     consents = consents_for(corpus.only("audio"), asked.sources.get("voice"),
                             roots=[Path(source) for source in asked.sources.get("sources") or ()])
     found = recordings_of(corpus, model.sample_rate_hz, trim_silence_db=asked.settings.trim_silence_db,
-                          progress=_Part(progress, OPENED, STORED), warn=warn)
+                          progress=Part(progress, OPENED, STORED), warn=warn)
     return dataclasses.replace(found, consent=consent_told(consents, asked.sources.get("voice")))
 
 
-def _go(model: Any, plan: Plan, batches: Batches, held_batches: Sequence[Any], folder: RunFolder | None,
+def _go(model: Any, plan: Plan, batches: Batches | WindowBatches, held_batches: Sequence[Any], folder: RunFolder | None,
         machine: Machine, *, progress: Progress, observers: Sequence[Observer], fine_tuning: bool) -> Any:
     run = plan.run
     split_by = run["data"].get("split_by", plan.settings.split_by)
@@ -156,10 +181,12 @@ def _go(model: Any, plan: Plan, batches: Batches, held_batches: Sequence[Any], f
         "device": machine.device.type, "precision": run["precision"], "processes": machine.processes}
     model.figures, model.trained = {}, True
     told_to = list(observers) if machine.main else []
+    if isinstance(batches, WindowBatches):
+        batches.run_steps = run["steps"]
     with machine.own_randomness():
         updates = Updates(model, batches, plan.settings, machine, steps=run["steps"], precision=run["precision"])
         loop = Loop(updates, held_batches, plan.settings, observers=told_to, folder=folder if machine.main else None,
-                    progress=_Part(progress, PREPARED, 1.0) if machine.main else _quiet, fine_tuning=fine_tuning,
+                    progress=Part(progress, PREPARED, 1.0) if machine.main else quiet, fine_tuning=fine_tuning,
                     protocol=f"held_out_loss_of_{run['data']['held_out_pieces']}_pieces_by_{split_by}")
         try:
             if plan.before is not None:
@@ -168,13 +195,15 @@ def _go(model: Any, plan: Plan, batches: Batches, held_batches: Sequence[Any], f
                 observer.begun(_info(model, plan, machine, folder, loop.position.step))
             summary = loop.run()
         finally:
+            if isinstance(batches, WindowBatches):
+                batches.close()
             updates.close()
             model.trained = fine_tuning or loop.position.step > 0
     progress(1.0, f"{summary.reason} after step {summary.step} in {summary.seconds:.1f} s")
     return model
 
 
-def _fresh(model: Any, batches: Batches, held_batches: Sequence[Any], asked: Asked, folder: RunFolder | None,
+def _fresh(model: Any, batches: Any, held_batches: Sequence[Any], asked: Asked, folder: RunFolder | None,
            machine: Machine, fine_tuning: bool) -> Plan:
     """Measure a few updates; decide precision and number of steps."""
     settings = asked.settings
@@ -211,13 +240,13 @@ def surroundings(machine: Machine) -> dict[str, Any]:
                          "python": platform.python_version()}}
 
 
-def _resumed(folder: RunFolder, model: Any, prepared: Prepared, asked: Asked, machine: Machine, warn: Any) -> Plan:
+def _resumed(folder: RunFolder, model: Any, data_hash: str, asked: Asked, machine: Machine, warn: Any) -> Plan:
     """Compare what is asked for with the run that is there, and take up its state."""
     given = {key: value for key, value in asked.given.items() if key != "steps"}
     run = folder.read_run()
     for text in folder.check_same({
             "model": model.name, "config": dataclasses.asdict(model.config), "train": given,
-            "seed": asked.seed or None, "steps": asked.steps, "data": {"hash": prepared.data_hash},
+            "seed": asked.seed or None, "steps": asked.steps, "data": {"hash": data_hash},
             **surroundings(machine)}):
         warn(text)
     longer = asked.steps is not None and asked.steps > run["steps"]
@@ -244,12 +273,11 @@ def _best_of(folder: RunFolder | None, model: Any) -> tuple[Any, Any, dict[str, 
     return (*other.state(), {"figures": other.figures, "provenance": other.provenance})
 
 
-def _data(corpus: Corpus, prepared: Prepared, learned: Prepared, held: Prepared,
-          unseen: Prepared) -> dict[str, Any]:
-    return {"name": corpus.name, "hash": prepared.data_hash, "pieces": len(learned.items),
+def _data(corpus: Corpus, data_hash: str, learned: Prepared, held: Prepared, unseen: Prepared) -> dict[str, Any]:
+    return {"name": corpus.name, "hash": data_hash, "pieces": len(learned.items),
             "held_out_pieces": len(held.items), "unseen_pieces": len(unseen.items),
             "skipped": [[skipped.name, skipped.reason] for skipped in corpus.skipped],
-            "passed_over": [[item.name, reason] for item, reason in prepared.passed_over]}
+            "passed_over": [[item.name, reason] for item, reason in learned.passed_over]}
 
 
 def _provenance(model: Any, corpus: Corpus, learned: Prepared, held: Prepared, asked: Asked,
@@ -284,28 +312,3 @@ def _info(model: Any, plan: Plan, machine: Machine, folder: RunFolder | None, fi
         device=machine.device.type, processes=machine.processes, precision=run["precision"],
         precision_reason=run["precision_reason"], estimate=plan.estimate, budget_seconds=run["budget_seconds"],
         fine_tuning=run["fine_tuning"], out=folder.path if folder is not None else None)
-
-
-class _Warnings:
-    """Tells observers of process 0."""
-
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self.observers = observers
-
-    def __call__(self, text: str) -> None:
-        for observer in self.observers:
-            observer.warned(text)
-
-
-class _Part:
-    """A part of a progress bar."""
-
-    def __init__(self, progress: Progress, begin: float, end: float) -> None:
-        self.progress, self.begin, self.end = progress, begin, end
-
-    def __call__(self, done: float, text: str = "") -> None:
-        self.progress(self.begin + done * (self.end - self.begin), text)
-
-
-def _quiet(_done: float, _text: str = "") -> None:
-    pass

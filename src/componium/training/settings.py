@@ -18,8 +18,9 @@ SCHEDULES = ("cosine", "constant", "linear", "halving")
 PRECISIONS = ("auto", "float32", "bfloat16")
 AT_LEAST = {"steps": 1, "batch": 1, "accumulate": 1, "held_out_every": 1, "save_every": 1, "log_every": 1,
             "warmup_steps": 0, "patience": 0, "preview_every": 0, "clip_norm": 0.0, "weight_decay": 0.0, "ema": 0.0,
-            "held_out": 0.0, "unseen": 0.0, "trim_silence_db": 0.0}
-ABOVE_ZERO = ("learning_rate", "halve_every_epochs")
+            "held_out": 0.0, "unseen": 0.0, "trim_silence_db": 0.0,
+            "shard_window": 1, "shard_steps": 10}
+ABOVE_ZERO = ("learning_rate", "halve_every_epochs", "shard_cache_gb")
 BELOW_ONE = ("ema", "held_out", "unseen")
 
 
@@ -54,6 +55,10 @@ class TrainSettings:
     log_every: int = setting(10, "updates between two lines of the log")
     trim_silence_db: float = setting(0.0, "recordings: what is quieter than the loudest by so much is left out at both "
                                           "ends and in long gaps, such as 60; 0 = nothing is")
+    shard_window: int = setting(4, "shards: how many of them are learned from at a time")
+    shard_steps: int = setting(500, "shards: updates with one window of them, before the next ones come")
+    shard_cache_gb: float = setting(20.0, "shards: the most that their sound, and what is prepared of it, takes on the "
+                                          "disk of each machine; three windows have to fit in")
     apart_from_benchmark: bool = setting(False, "leave out the benchmark's valid and test chorales and their siblings")
 
     def __post_init__(self) -> None:

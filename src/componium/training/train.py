@@ -23,6 +23,7 @@ from componium.training.fit import Data, open_data, read_budget
 from componium.training.folder import RunFolder
 from componium.training.observing import Observer
 from componium.training.settings import TrainSettings, read_train_settings
+from componium.training.shards import Shards, is_shards, is_url
 
 OPENING_SHARE = 0.05
 """Share of the progress bar that opening the data takes."""
@@ -42,7 +43,8 @@ def train(model: Any, data: Data | None = None, *, progress: Progress = silent, 
     Args:
         model: a model that learns; it is changed and returned.
         data: a file, a folder, a built-in name, a list of these, a `Corpus`, or a list of `Item`. It may be left out
-            where a recipe names it, and with ``resume``.
+            where a recipe names it, and with ``resume``. Shards of recordings (`componium.training.shards`) are named
+            by a path or an address, with braces for many.
         progress: called with the fraction done; raising `Cancelled` in it stops the work.
         seed: of weights, batches and augmentation; a model that counts gives the same result for every seed.
         budget: time to train for, as `read_budget` reads it; it is turned into a number of steps once.
@@ -98,6 +100,8 @@ def _learn(model: Any, data: Data | None, asked: Any, folder: RunFolder | None, 
     from componium.training.learning import learn
 
     sources = asked.sources
+    if any(is_shards(source) for source in sources["sources"]):
+        return learn(model, Shards(sources["sources"]), asked, folder, machine, progress=progress, observers=observers)
     with machine.main_first():  # it fills the caches that the others read
         corpus = open_data(data if data is not None else list(sources["sources"]),
                            lambda done, text="": progress(OPENING_SHARE * done, text), sources["accept_licence"],
@@ -182,8 +186,9 @@ def _sources(data: Data, accept_licence: bool, exclude: str | Path | None) -> di
     if all(isinstance(one, str | Path) for one in each):
         from componium.music.built_in import is_built_in
 
-        told["sources"] = [str(one) if isinstance(one, str) and is_built_in(one) else str(Path(str(one)).absolute())
-                           for one in each]
+        told["sources"] = [str(one) if isinstance(one, str) and (is_built_in(one) or is_url(one) or
+                                                                 one.startswith("pipe:"))
+                           else str(Path(str(one)).absolute()) for one in each]
     return told
 
 

@@ -31,6 +31,9 @@ SPREAD = 0.6
 GENERAL_MIDI = "soundfont:"
 """Before the name of an instrument of General MIDI, where a model has the same name: ``"soundfont:violin"``."""
 
+SEEDS_A_PART = 64
+"""Seeds of parts lie so far apart that no two of their lines have the same chance."""
+
 Key = str | int
 """A part's name, its number from 0, ``"program:40"``, or ``"*"`` for the parts that are left."""
 
@@ -109,7 +112,7 @@ def perform(score: Score, instruments: Plays | Mapping[Key, Plays], *,
     for part, track in zip(parts, (t for t in played.tracks if len(t.notes)), strict=True):
         progress(part.index / (len(parts) + 1), f"playing {part.name}")
         sound = _rendered(players[part.index], _alone(played, track), part, len(parts) + 1, progress,
-                          {**(arguments or {}), "seed": seed})
+                          {**(arguments or {}), "seed": seed + SEEDS_A_PART * part.index})
         sound = sound.resample(sample_rate_hz).to_stereo(places[part.index] or 0.0)
         stems.append(sound.gain(gains[part.index]).samples)
     progress(len(parts) / (len(parts) + 1), "mixing")

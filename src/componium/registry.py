@@ -45,6 +45,9 @@ NEEDS_TRAINING = frozenset({"markov", "chorale-rnn", "melody-lstm", "melody-tran
                             "ddsp"})
 """Models that have to learn first; kept here so that listing imports no model (a test compares it with the classes)."""
 
+LEARN_FROM_SOUND = frozenset({"ddsp"})
+"""Models that learn from recordings; the others learn from scores."""
+
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Shipped checkpoints, one folder each."""
 
@@ -192,7 +195,8 @@ def resolve(model: str | Path) -> Resolved:
         note = f"{text} is also a model of the registry; the shipped checkpoint was taken" if text in MODELS else ""
         return Resolved("shipped", str(PRETRAINED / text), note)
     if text in NEEDS_TRAINING:
-        raise BadInput(f"{text} has to be trained first: componium train {text} FOLDER_OF_MIDI --out my.{text}")
+        data = "FOLDER_OF_RECORDINGS" if text in LEARN_FROM_SOUND else "FOLDER_OF_MIDI"
+        raise BadInput(f"{text} has to be trained first: componium train {text} {data} --out my.{text}")
     if text in MODELS:
         return Resolved("registry", text)
     known = [*MODELS, *shipped()]

@@ -138,8 +138,16 @@ def test_what_is_learned_of_notes() -> None:
     assert Learned.from_json(found.to_json()) == found
     with pytest.raises(BadInput, match="pitch"):
         learned.learned_from([{"f0_hz": f0, "loudness_db": loud, "confidence": 0 * sure}], FRAME_RATE_HZ)
-    with pytest.raises(BadInput, match="damaged"):
-        Learned.from_json({"pitch_mean": "high"})
+    whole = found.to_json()
+    for wrong in ({"pitch_mean": "high"}, whole | {"pitch_mean": float("nan")}, whole | {"pitch_range": [50.0]},
+                  whole | {"loudness_quantiles": whole["loudness_quantiles"][:50]}, whole | {"pitch_range": [70, 50]}):
+        with pytest.raises(BadInput, match="damaged"):
+            Learned.from_json(wrong)
+
+
+def test_a_note_that_was_cut_has_no_beginning() -> None:
+    steady = {"f0_hz": np.full(200, 220.0), "loudness_db": np.full(200, -20.0), "confidence": np.ones(200)}
+    assert learned.learned_from([steady], FRAME_RATE_HZ).attack_db == ()
 
 
 # the network
@@ -164,6 +172,47 @@ def test_room_in_slices_is_the_room_of_learning() -> None:
     wet, _ = room(dry, torch.tensor(1.0), room.start(1))
     assert torch.allclose(wet, model.network.in_room(dry), atol=1e-3)
     assert torch.allclose(room(dry, torch.tensor(0.0), room.start(1))[0], dry)
+
+
+def test_streams_have_the_room_and_its_knob() -> None:
+    model = small(reverb_seconds=0.1)
+    with torch.no_grad():
+        assert model.network.reverb is not None
+        model.network.reverb.normal_(0, 0.05, generator=torch.Generator().manual_seed(0))
+    for name, knobs in (("decode", []), ("transfer", [0.0, 0.5, 0.0, 20.0])):
+        stream = model.streams()[name]
+        assert [control.name for control in stream.controls][-1] == "reverb"
+        x = torch.full((1, len(stream.inputs), 6400 // stream.in_ratio), 0.1)
+        if name == "decode":
+            x[:, 0], x[:, 1] = 220.0, -20.0
+        else:
+            x[:, 0] = 0.3 * torch.sin(0.08 * torch.arange(6400))
+        dry, wet = (stream(x, torch.tensor([*knobs, amount]), stream.start(1))[0] for amount in (0.0, 1.0))
+        assert not torch.allclose(dry, wet)
+    curves = flat(220.0, frames=20, loudness_db=-20.0)
+    x = torch.from_numpy(np.stack([curves.f0_hz, curves.loudness_db]))[None]
+    with torch.inference_mode():
+        y, _ = model.streams()["decode"](x, torch.tensor([1.0]), model.streams()["decode"].start(1))
+    assert np.abs(y[0].numpy() - model.sound_of(curves).samples).max() < 1e-5
+
+
+def test_what_is_no_number_does_not_stop_a_stream() -> None:
+    model = small()
+    for stream, bad in ((model.streams()["decode"], (0.0, -5.0, float("nan"), float("inf"))),
+                        (model.streams()["transfer"], (float("nan"), float("-inf")))):
+        for value in bad:
+            state, knobs = stream.start(1), torch.tensor([control.default for control in stream.controls])
+            x = torch.full((1, len(stream.inputs), 640 // stream.in_ratio), value)
+            for _ in range(2):
+                y, state = stream(x, knobs, state)
+                x = torch.zeros_like(x) + (220.0 if "f0_hz" in stream.inputs else 0.1)
+            assert bool(torch.isfinite(y).all()) and all(bool(torch.isfinite(each).all()) for each in state.values())
+
+
+def test_z_is_not_played_live_from_sound_and_odd_windows_are_no_matter() -> None:
+    assert "transfer" not in small(z_size=4).streams()
+    stream = small(loudness_window=513, hop_samples=256).streams()["transfer"]
+    stream(torch.zeros(1, 1, 512), torch.zeros(4), stream.start(1))
 
 
 # transfer
@@ -265,6 +314,19 @@ def test_chords_are_played_in_lines_and_a_cluster_is_refused() -> None:
         model.play(one, vibrato_cents=-5)
 
 
+def test_two_parts_of_one_instrument_are_two_players() -> None:
+    from componium.performance import perform
+
+    score = tune((0, 1, 60, 80))
+    score.tracks.append(score.tracks[0].copy())
+    score.tracks[1].name = "Other"
+    model = small()
+    two = perform(score, model, expression=False, lufs=None).samples
+    score.tracks.pop()
+    one = perform(score, model, expression=False, lufs=None).samples
+    assert not np.allclose(two, 2 * one, atol=1e-4)
+
+
 def test_notes_out_of_range_are_told_and_folded_on_request() -> None:
     model, high = small(), tune((0, 1, 96, 80), (1, 1, 60, 80))
     assert "1 of 2 notes" in model.advice(high) and "fold" in model.advice(high)
@@ -302,9 +364,21 @@ def test_keys_become_frames() -> None:
     assert stream.frames(5)[1].mean() > before + 5
     stream.all_off()
     assert (stream.frames(60)[1, 40:] == -80).all()
+    stream.bend(float("nan"))
+    stream.dynamics(float("nan"))
+    assert np.isfinite(stream.frames(5)).all()
     for wrong in ((200, 80), (60, 300)):
         with pytest.raises(BadInput):
             stream.note_on(*wrong)
+
+
+def test_a_key_that_is_struck_again_begins_anew() -> None:
+    one, again = (NoteStream(KNOWN, Expression(vibrato_cents=0), FRAME_RATE_HZ) for _ in range(2))
+    again.note_on(60)
+    again.frames(50)
+    for stream in (one, again):
+        stream.note_on(60)
+    assert again.frames(1)[1, 0] == pytest.approx(one.frames(1)[1, 0], abs=1.5)
 
 
 def test_a_key_that_is_let_go_before_another_is_no_matter() -> None:

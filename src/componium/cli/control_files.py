@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def read_controls(path: Path) -> SoundControls:
         raise BadFile(path, str(error)) from error
     except FileNotFoundError as error:
         raise BadFile(path, "there is no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadFile(path, f"holds no controls that can be read ({told})") from error
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from componium.dsp.pitch_causal import fast_size
+
 
 def convolved(x: Tensor, response: Tensor) -> Tensor:
     """Return sounds [B, T] convolved with a response [N], cut to their length."""
-    size = x.shape[-1] + response.shape[-1] - 1
+    size = fast_size(x.shape[-1] + response.shape[-1] - 1)
     product = torch.fft.rfft(x, n=size) * torch.fft.rfft(response, n=size)
     return torch.fft.irfft(product, n=size)[..., :x.shape[-1]]
 

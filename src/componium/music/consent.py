@@ -142,7 +142,7 @@ def words_of(name: str) -> list[str]:
     """Return the words of a name in lower case: ``"leadVocals_02"`` is lead, vocals."""
     text = unicodedata.normalize("NFC", name)
     text = re.sub(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])", " ", text)
-    return re.findall(r"[^\W\d_]+", text.lower())
+    return re.findall(r"[^\W\d_]+|\d+", text.lower())
 
 
 def _root_of(path: Path, roots: Sequence[Path]) -> Path | None:

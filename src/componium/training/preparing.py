@@ -183,6 +183,8 @@ def _source_of(cls: type) -> str:
     file = Path(getattr(module, "__file__", None) or "")
     folder = cls.__module__.startswith("componium.") and cls.__module__.count(".") > 2
     files = sorted(file.parent.glob("*.py")) if folder else [file] if file.is_file() else []
+    if getattr(cls, "learns_from", "") == "recordings":  # what it hears by
+        files += sorted((Path(__file__).parents[1] / "dsp").glob("*.py"))
     text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
     return hashlib.sha256(f"{cls.__module__}.{cls.__qualname__}\n{text}".encode()).hexdigest()
 

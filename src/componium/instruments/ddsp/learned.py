@@ -59,9 +59,20 @@ class Learned:
             known: dict[str, Any] = {field.name: data[field.name] for field in fields(cls)}
             read: dict[str, Any] = {name: tuple(float(each) for each in value) if isinstance(value, list)
                                     else float(value) for name, value in known.items()}
-            return cls(**read)
+            learned = cls(**read)
+            return learned._checked()
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"what it knows of its recordings is damaged ({error})") from error
+
+    def _checked(self) -> Learned:
+        """Return itself; raises `ValueError` for statistics that cannot be."""
+        if not all(np.isfinite(value).all() for value in asdict(self).values()):
+            raise ValueError("a number is not finite")
+        if len(self.loudness_quantiles) not in (0, QUANTILES) or len(self.pitch_range) != 2:
+            raise ValueError("a list has another length")
+        if self.pitch_range[0] > self.pitch_range[1] or np.any(np.diff(self.loudness_quantiles) < 0):
+            raise ValueError("a list is not rising")
+        return self
 
     def loudness_at(self, share: float | npt.NDArray[np.float64]) -> Any:
         """Return the loudness of notes, dB, that so large a share of them (0 to 1) does not reach."""
@@ -105,7 +116,7 @@ def attack(prepared: Sequence[Arrays], masks: Sequence[npt.NDArray[np.bool_]], f
     courses = []
     for each, mask in zip(prepared, masks, strict=True):
         loud = each["loudness_db"].astype(np.float64)
-        padded = np.concatenate([np.full(rise, loud.min() if len(loud) else -80.0), loud])
+        padded = np.concatenate([np.full(rise, loud[0] if len(loud) else -80.0), loud])  # cut there, perhaps
         begins = mask & ((loud - padded[:-rise]) > JUMP_DB)
         starts = np.flatnonzero(begins & ~np.append(False, begins[:-1]))
         for start in starts:

@@ -313,8 +313,7 @@ class DDSP:
     def sound_of(self, curves: Features, *, seed: int = 0, reverb: float = 1.0, brightness: float = 0.0,
                  progress: Progress = silent) -> Audio:
         """Return the sound of curves: mono, ``hop`` samples a frame."""
-        if seed < 0 or not 0 <= reverb <= 10:
-            raise BadInput(f"seed={seed}, reverb={reverb}: a seed is 0 or more, reverb between 0 and 10")
+        check_chance(seed, reverb)
         network, count = self.ready().network.eval(), len(curves)
         state, chosen = network.start(1), torch.tensor([[seed % (2**31 - 1)]])
         parts = []
@@ -337,10 +336,10 @@ class DDSP:
     # streams
 
     def streams(self, *, seed: int = 0) -> dict[str, Any]:
-        """Return what can be played in slices: ``decode``, and ``transfer`` where the tracker follows live sound."""
+        """Return what can be played in slices: ``decode``, and ``transfer`` where live sound can be followed."""
         network = self.ready().network.eval()
         found: dict[str, Any] = {"decode": streams.PlayCurves(network, seed)}
-        if self.config.tracker == streams.LIVE_TRACKER:
+        if self.config.tracker == streams.LIVE_TRACKER and not self.config.z_size:
             found["transfer"] = streams.TakeOver(network, self.config, seed)
         return found
 
@@ -348,6 +347,14 @@ class DDSP:
               seed: int = 0) -> NoteStream:
         """Return what turns keys as they are pressed into frames for the stream ``decode``; knobs as in `play`."""
         return NoteStream(self.ready().learned, Expression(vibrato_cents, dynamics, attack), self.frame_rate_hz, seed)
+
+
+def check_chance(seed: int, reverb: float) -> None:
+    """Raise `BadInput` for a seed or an amount of reverb that cannot be."""
+    if seed < 0:
+        raise BadInput(f"seed={seed}: a seed is 0 or more")
+    if not 0 <= reverb <= 10:
+        raise BadInput(f"reverb={reverb}: reverb has to be between 0 and 10")
 
 
 def tilted(amplitudes: Tensor, db_an_octave: float) -> Tensor:

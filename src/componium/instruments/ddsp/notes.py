@@ -51,7 +51,7 @@ class NoteStream:
             return
         if not 0 <= pitch <= 127 or not 1 <= velocity <= 127:
             raise BadInput(f"pitch={pitch}, velocity={velocity}: both are 0 to 127")
-        self._bound = bool(self._held)
+        self._bound = any(held != pitch for held, _ in self._held)
         self._held = [*(each for each in self._held if each[0] != pitch), (pitch, velocity)]
         self._sound(pitch, velocity)
 
@@ -71,12 +71,12 @@ class NoteStream:
             self.note_off(pitch)
 
     def bend(self, semitones: float) -> None:
-        """Move the pitch of what sounds, by up to two octaves."""
-        self._bend = float(np.clip(semitones, -BEND_SEMITONES, BEND_SEMITONES))
+        """Move the pitch of what sounds, by up to two octaves; what is no number is no bend."""
+        self._bend = float(np.clip(np.nan_to_num(semitones), -BEND_SEMITONES, BEND_SEMITONES))
 
     def dynamics(self, amount: float) -> None:
         """Make what sounds softer (0) or louder (1) than it was struck (0.5), as breath or a pedal does."""
-        self._dynamics = float(np.clip(amount, 0.0, 1.0))
+        self._dynamics = float(np.clip(np.nan_to_num(amount, nan=0.5), 0.0, 1.0))
 
     def frames(self, count: int) -> npt.NDArray[np.float32]:
         """Return the next frames: [2, count], pitch in Hz and loudness in dB."""
@@ -98,7 +98,7 @@ class NoteStream:
         share = min(self._since / GLIDE_SECONDS, 1.0)
         share = share * share * (3 - 2 * share)
         cents = self.learned.vibrato_cents if self.wish.vibrato_cents < 0 else self.wish.vibrato_cents
-        swell = min(max((self._since - 2 * VIBRATO_WAIT_SECONDS) / VIBRATO_RISE_SECONDS, 0.0), 1.0)
+        swell = min(max((self._since - VIBRATO_WAIT_SECONDS) / VIBRATO_RISE_SECONDS, 0.0), 1.0)
         swing = np.sin(2 * np.pi * self.learned.vibrato_hz * self._since)
         self._wander(step)
         pitch = (self._before + (self._pitch - self._before) * share + self._bend

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from componium.instruments.ddsp.features import Features
-from componium.instruments.ddsp.model import CHUNK_FRAMES, DDSP
+from componium.instruments.ddsp.model import CHUNK_FRAMES, DDSP, check_chance
 from componium.instruments.ddsp.network import Room
 from componium.instruments.ddsp.streams import lead_frames
 from componium.interface import Progress, silent
@@ -153,8 +153,7 @@ def sound_of_controls(model: DDSP, controls: SoundControls, *, seed: int = 0, re
     Raises:
         BadInput: they belong to a model of other sizes.
     """
-    if seed < 0:
-        raise BadInput(f"seed={seed}: a seed is 0 or more")
+    check_chance(seed, reverb)
     _check_fit(model.ready(), controls)
     network, state, chosen = model.network.eval(), model.network.start(1), torch.tensor([[seed % (2**31 - 1)]])
     partials, parts = controls.amplitude[:, None] * controls.harmonics, []

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from componium.dsp.pitch_causal import CausalPitch
 from componium.dsp.spectra import hann, loudness_weights
-from componium.instruments.ddsp.network import DDSPNetwork, synthesised
+from componium.instruments.ddsp.network import DDSPNetwork, Room, synthesised
 from componium.instruments.ddsp.transferring import HIGHEST_NOTE, kept_a_frame
 from componium.music.control import Control
 from componium.music.errors import BadInput
@@ -25,6 +25,9 @@ KNOBS = (
 )
 
 
+REVERB = Control("reverb", "", 0, 2, 1, help="how much of the learned room is added")
+
+
 def lead_frames(config: Any) -> int:
     """Return how many frames a stream of sound is late: those before the sound begins are heard first.
 
@@ -32,7 +35,7 @@ def lead_frames(config: Any) -> int:
     """
     if config.tracker != LIVE_TRACKER:
         return 0
-    half: int = max(int(config.sample_rate_hz / config.lowest_hz), config.loudness_window // 2)
+    half: int = max(int(config.sample_rate_hz / config.lowest_hz), (config.loudness_window + 1) // 2)
     hop: int = config.hop_samples
     return -(-half // hop)
 
@@ -48,7 +51,6 @@ class PlayCurves(nn.Module):
     name = "decode"
     inputs = ("f0_hz", "loudness_db")
     outputs = ("sound",)
-    controls: tuple[Control, ...] = ()
     z: Tensor
     seed: Tensor
 
@@ -57,8 +59,10 @@ class PlayCurves(nn.Module):
         self.decoder, self.hop, self.sample_rate_hz = network.decoder, int(network.hop), int(network.sample_rate_hz)
         self.envelope = network.envelope
         self.first = network.start(1)
+        self.room = None if network.reverb is None else Room(network.response(), self.hop)
+        self.controls = () if self.room is None else (REVERB,)
         self.register_buffer("z", network.z_mean.reshape(1, 1, -1).clone())
-        self.register_buffer("seed", torch.tensor([[seed]]))
+        self.register_buffer("seed", torch.tensor([[seed % (2**31 - 1)]]))
 
     @property
     def in_ratio(self) -> int:
@@ -83,19 +87,26 @@ class PlayCurves(nn.Module):
     @torch.jit.ignore  # type: ignore[untyped-decorator]
     def start(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first slice."""
-        return {name: value.expand(batch, *value.shape[1:]).clone() for name, value in self.first.items()}
+        first = {name: value.expand(batch, *value.shape[1:]).clone() for name, value in self.first.items()}
+        return first if self.room is None else first | self.room.start(batch)
 
     def forward(self, x: Tensor, controls: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the next slice, and the state after it; ``controls`` [0] is empty."""
-        return self.play(x[:, 0], x[:, 1], state)
+        """Return the next slice, and the state after it; ``controls`` [0 or 1]: the reverb, where there is a room."""
+        return self.play(x[:, 0], x[:, 1], controls, state)
 
-    def play(self, f0_hz: Tensor, loudness_db: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the sound [B, 1, F * hop] of frames [B, F], and the state."""
+    def play(self, f0_hz: Tensor, loudness_db: Tensor, controls: Tensor, state: dict[str, Tensor]) -> tuple[
+            Tensor, dict[str, Tensor]]:
+        """Return the sound [B, 1, F * hop] of frames [B, F], and the state; what is no number is silence."""
+        f0_hz = torch.nan_to_num(f0_hz, 1.0, 1.0, 1.0).clamp(1.0, 0.5 * self.sample_rate_hz)
+        loudness_db = torch.nan_to_num(loudness_db, -80.0, 0.0, -80.0).clamp(-80.0, 0.0)
         z = self.z.expand(f0_hz.shape[0], f0_hz.shape[1], self.z.shape[2])
         amplitudes, magnitudes, hidden = self.decoder(f0_hz, loudness_db, z, state["hidden"])
         sound, after = synthesised(f0_hz, amplitudes, magnitudes, self.seed, state, self.hop, self.sample_rate_hz,
                                    self.envelope)
         after["hidden"] = hidden
+        if self.room is not None:
+            sound, wet = self.room(sound, controls[0], state)
+            after["past"], after["last"] = wet["past"], wet["last"]
         return sound.unsqueeze(1), after
 
 
@@ -103,13 +114,12 @@ class TakeOver(nn.Module):
     """Sound [B, 1, T] to sound with the timbre of the instrument [B, 1, T], by the model's own tracker.
 
     Raises:
-        BadInput: the tracker of the model cannot follow a sound while it is played.
+        BadInput: the tracker of the model cannot follow a sound while it is played, or it has z, which has to hear all.
     """
 
     name = "transfer"
     inputs = ("sound",)
     outputs = ("sound",)
-    controls: tuple[Control, ...] = KNOBS
     shape: Tensor
     weights: Tensor
 
@@ -118,7 +128,11 @@ class TakeOver(nn.Module):
         if config.tracker != LIVE_TRACKER:
             raise BadInput(f"this model follows pitch with {config.tracker}, which has to hear what comes: for live "
                            f"use train with tracker={LIVE_TRACKER}")
+        if config.z_size:
+            raise BadInput(f"this model hears z (z_size={config.z_size}) in a sound as a whole: for live use train "
+                           "with z_size=0")
         self.player = PlayCurves(network, seed)
+        self.controls = (*KNOBS, *self.player.controls)
         self.pitch = CausalPitch(config.sample_rate_hz, config.hop_samples, lowest_hz=config.lowest_hz,
                                  highest_hz=config.highest_hz)
         self.hop, self.window = int(config.hop_samples), int(config.loudness_window)
@@ -160,7 +174,7 @@ class TakeOver(nn.Module):
                 "late_sure": zeros(batch, self.wait_pitch)}
 
     def forward(self, x: Tensor, controls: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the next slice, and the state after it; ``controls`` [4] are those of `KNOBS`."""
+        """Return the next slice, and the state after it; ``controls`` [4 or 5] are `KNOBS` and the reverb of a room."""
         f0_hz, sure, loudness_db, after = self.hear(x[:, 0], state)
         level = after["sure"]
         levels: list[Tensor] = []
@@ -170,12 +184,13 @@ class TakeOver(nn.Module):
         notes = (torch.stack(levels, 1) / controls[1].clamp(min=1e-6)).clamp(0.0, 1.0)
         f0_hz = (f0_hz * torch.exp2(controls[0])).clamp(max=self.highest_hz)
         loudness_db = (loudness_db - controls[3] * (1.0 - notes) + controls[2]).clamp(-80.0, 0.0)
-        y, after = self.player.play(f0_hz, loudness_db, after)
+        y, after = self.player.play(f0_hz, loudness_db, controls[4:], after)
         after["sure"] = level
         return y, after
 
     def hear(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Return pitch, confidence and loudness [B, F] of a slice [B, F * hop], and the state."""
+        x = torch.nan_to_num(x, 0.0, 0.0, 0.0)  # what is played live must not stop
         after = state.copy()
         known = {"heard": state["pitch_heard"], "f0_hz": state["pitch_f0_hz"], "steady": state["pitch_steady"]}
         f0_hz, sure, known = self.pitch.step(x, known)

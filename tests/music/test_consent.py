@@ -58,7 +58,8 @@ def test_what_does_not_hold_is_refused_with_an_example(tmp_path, text, told):
     ("lead_vocals_01.wav", "vocals"), ("LeadVocals.wav", "vocals"), ("voice/01.wav", "voice"),
     ("Gesang/a.flac", "gesang"),
     ("la voz.mp3", "voz"), ("Sängerin.wav", "sängerin"), ("голос 3.wav", "голос"), ("女性の声.wav", "声"),
-    ("acapella.wav", "acapella"), ("no_vocals.wav", ""), ("Take No. 3 Vocals.wav", "vocals"), ("without vocals.wav", ""), ("alto_sax/a2.flac", ""),
+    ("acapella.wav", "acapella"), ("no_vocals.wav", ""), ("Take No. 3 Vocals.wav", "vocals"),
+    ("without vocals.wav", ""), ("alto_sax/a2.flac", ""),
     ("stems/drums.wav", ""), ("choir pad.wav", ""), ("invoice.wav", ""), ("voicemail.wav", ""), ("song.wav", ""),
 ])
 def test_names_tell_a_voice(voice, tmp_path, name, word):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from componium import registry
 from componium.interface import Progress, silent
 from componium.music.audio import Audio
 from componium.music.errors import BadInput
@@ -210,24 +211,34 @@ def test_silent_instruments_give_silence() -> None:
 
 
 def test_choices_of_the_command_line() -> None:
-    found = parse_with(["soprano=flute", "1=alto-sax", "*=soundfont"])
-    assert {key: model.config.program for key, model in found.items()} == {"soprano": 73, "1": 65, "*": -1}
-    assert list(parse_with(["violin"])) == ["*"]
-    for wrong, said in ((["soprano="], "PART=MODEL"), (["=flute"], "PART=MODEL"),
-                        (["a=flute", "A=oboe"], "two instruments"), (["flutee"], "flute"),
+    found = parse_with(["soprano=oboe", "1=tenor-sax", "*=soundfont"])
+    assert {key: model.config.program for key, model in found.items()} == {"soprano": 68, "1": 66, "*": -1}
+    assert list(parse_with(["viola"])) == ["*"]
+    for wrong, said in ((["soprano="], "PART=MODEL"), (["=oboe"], "PART=MODEL"),
+                        (["a=viola", "A=oboe"], "two instruments"), (["oboee"], "oboe"),
                         (["grammar"], "does not play")):
         with pytest.raises(BadInput, match=said):
             parse_with(wrong)
 
 
+def test_without_torch_a_shipped_instrument_is_left_to_general_midi(monkeypatch: pytest.MonkeyPatch) -> None:
+    from componium import performance
+
+    assert "violin" in registry.shipped()
+    monkeypatch.setattr(performance.importlib.util, "find_spec", lambda name: None)
+    players = performance.cast(["violin"], {})
+    assert players.instruments["*"].config.program == 40  # type: ignore[attr-defined]
+    assert "componium[neural]" in players.remarks[0]
+
+
 def test_a_folder_that_is_no_model_does_not_hide_an_instrument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "violin").mkdir()  # such as a folder of recordings
+    (tmp_path / "viola").mkdir()  # such as a folder of recordings
     monkeypatch.chdir(tmp_path)
-    assert parse_with(["violin"])["*"].config.program == 40  # type: ignore[attr-defined]
+    assert parse_with(["viola"])["*"].config.program == 41  # type: ignore[attr-defined]
 
 
 @needs_font
 def test_a_chorale_with_four_instruments_is_music() -> None:
-    sound = perform(chorale(), parse_with(["soprano=flute", "alto=oboe", "tenor=clarinet", "bass=bassoon"]))
+    sound = perform(chorale(), parse_with(["soprano=english horn", "alto=oboe", "tenor=clarinet", "bass=bassoon"]))
     assert sound.loudness_lufs == pytest.approx(-16.0, abs=0.2) and sound.peak_db <= -1.0
     assert all(level(sound, hz) > 0.0005 for hz in HZ.values())

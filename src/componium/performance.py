@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import inspect
 import os
 import re
@@ -208,17 +209,32 @@ def _is_model(name: str) -> bool:
     """Tell whether a name is a MODEL, and not an instrument of General MIDI."""
     is_path = any(Path(folder, "model.json").is_file() for folder in (name, name.rpartition("@")[0] or "?"))
     known = is_path or re.search(r"[/\\:]", name) or name in [*registry.models(), *registry.shipped()]
-    return bool(known) and not name.startswith(GENERAL_MIDI)
+    return bool(known) and not name.startswith(GENERAL_MIDI) and not _out_of_reach(name)
+
+
+def _out_of_reach(name: str) -> bool:
+    """Tell whether a shipped instrument has to be left to General MIDI, which has it too: networks need torch."""
+    return (name in registry.shipped() and name not in registry.models() and _in_general_midi(name)
+            and importlib.util.find_spec("torch") is None)
+
+
+def _in_general_midi(name: str) -> bool:
+    try:
+        program_of(name)
+    except ComponiumError:
+        return False
+    return True
 
 
 def _remark(name: str) -> str:
     """Return a sentence where a model was taken whose name is also an instrument of General MIDI."""
+    if _out_of_reach(name):
+        return (f"{name}: the General MIDI sound was taken; the instrument of that name that comes with Componium needs "
+                "pip install 'componium[neural]'")
     if not _is_model(name):
         return ""
     found = registry.resolve(name)
-    try:
-        program_of(name)
-    except ComponiumError:
+    if not _in_general_midi(name):
         return found.note
     what = "instrument that comes with Componium" if found.kind == "shipped" else found.kind
     return f"{name}: the {what} was taken; {GENERAL_MIDI}{name} is the General MIDI sound of that name"

@@ -14,7 +14,7 @@ from componium.interface import Progress, silent
 from componium.music.audio import Audio
 from componium.music.errors import BadInput
 from componium.music.score import Note, Score, Track, new_score
-from componium.performance import parse_with, parts_of, perform
+from componium.performance import cast, parse_with, parts_of, perform
 
 needs_font = pytest.mark.skipif(importlib.util.find_spec("pretty_midi") is None, reason="needs the extra soundfont")
 
@@ -222,11 +222,9 @@ def test_choices_of_the_command_line() -> None:
 
 
 def test_without_torch_a_shipped_instrument_is_left_to_general_midi(monkeypatch: pytest.MonkeyPatch) -> None:
-    from componium import performance
-
     assert "violin" in registry.shipped()
-    monkeypatch.setattr(performance.importlib.util, "find_spec", lambda name: None)
-    players = performance.cast(["violin"], {})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    players = cast(["violin"], {})
     assert players.instruments["*"].config.program == 40  # type: ignore[attr-defined]
     assert "componium[neural]" in players.remarks[0]
 

@@ -229,8 +229,8 @@ def _in_general_midi(name: str) -> bool:
 def _remark(name: str) -> str:
     """Return a sentence where a model was taken whose name is also an instrument of General MIDI."""
     if _out_of_reach(name):
-        return (f"{name}: the General MIDI sound was taken; the instrument of that name that comes with Componium needs "
-                "pip install 'componium[neural]'")
+        return (f"{name}: the General MIDI sound was taken; the instrument of that name that comes with Componium "
+                "needs pip install 'componium[neural]'")
     if not _is_model(name):
         return ""
     found = registry.resolve(name)

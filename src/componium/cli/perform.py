@@ -50,7 +50,7 @@ def perform(
     lufs: Annotated[float, typer.Option(help="Loudness of the result (BS.1770); it never clips.")] = -16.0,
     expression: Annotated[bool, typer.Option(help="Shape phrases, fermatas, timing and the end, or play as written.")]
     = True,
-    seed: Annotated[int, typer.Option(min=0, help="Of the slight differences in timing.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of timing, and of what instruments leave to chance.")] = 0,
     stems: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write every part on its own (24 bits, "
                                                                    "aligned).")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The sound: .wav .flac .ogg.  [default: FILE.wav]")]

@@ -1,8 +1,9 @@
 """The data store: what a model prepares of each item, kept in the cache.
 
 An entry lies under the hash of the item, the model, its ``prepared_version``, the settings that it reads
-(``prepares_with``, else all) and the text of the file or the folder that the model is written in, so that a change of
-any of these makes it anew. A cache that is damaged or cannot be written only costs time.
+(``prepares_with``, else all) and the text of the file or the folder that the model is written in (of `dsp`, too, where
+it learns from recordings), so that a change of any of these makes it anew; a change elsewhere does not. A cache that is
+damaged or cannot be written only costs time.
 
 The sound of recordings is not kept again: in the place of an ``"audio"`` that is the item's own samples stands their
 map in the audio store (`Mapped`).

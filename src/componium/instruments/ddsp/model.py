@@ -4,8 +4,9 @@ Idea: A small network hears pitch and loudness and says how loud each partial of
 noise is; oscillators, filters and a room, which need not be learned, make the sound of it.
 
 Paper: J. Engel, L. Hantrakul, C. Gu, A. Roberts, "DDSP: Differentiable Digital Signal Processing" (ICLR 2020); the
-names of the note controls after Y. Wu et al., "MIDI-DDSP" (ICLR 2022). The sound is made slice by slice, so that
-playing live and playing a file are the same; pitch is followed by the tracker that the checkpoint names, always.
+names of the note controls after Y. Wu et al., "MIDI-DDSP" (ICLR 2022). The sound is made slice by slice, so that with
+the same knobs a stream gives the same as the whole (`adjust` and `autotune` need the whole); pitch is followed by the
+tracker that the checkpoint names, always.
 
 Learns from: about ten minutes of one instrument or voice, one note at a time, dry if it can be had.
 

@@ -34,7 +34,7 @@ class Stack(nn.Module):
 
 
 class Timbre(nn.Module):
-    """Listens for what is neither pitch nor loudness: MFCCs [B, F, C] to z [B, F, Z] (the published encoder)."""
+    """Listens for what is neither pitch nor loudness: MFCCs [B, F, C] to z [B, F, Z], frame by frame."""
 
     def __init__(self, coefficients: int, hidden: int, size: int) -> None:
         super().__init__()

@@ -267,31 +267,12 @@ def test_a_piece_without_end_is_cut(chorales):
     score = new_score(tempo_bpm=60)
     score.tracks.append(Track("Hanging"))
     score.tracks[0].notes.extend([Note(0, 1, 60, 80), Note(590, 5000, 62, 80), Note(6000, 1, 64, 80)])
-    short, audio, cut = audit_piece._music(Item("x", "score", score))
+    short, cut = audit_piece._music(Item("x", "score", score))
     left = [(note.time, note.duration) for note in short.tracks[0].notes]
-    assert cut and audio is None and left == [(0, 1), (590, 10)]
+    assert cut and left == [(0, 1), (590, 10)]
     assert score.tracks[0].notes[1].duration == 5000  # the piece itself is as it was
-    whole, _, cut = audit_piece._music(chorales[0])
+    whole, cut = audit_piece._music(chorales[0])
     assert whole is chorales[0].content and not cut
-    sound = Audio(np.zeros(8000 * 700, np.float32), 8000)
-    assert audit_piece._music(Item("x", "audio", sound))[1].seconds == 600
-
-
-def test_recordings_are_not_kept_in_memory(folder, run, monkeypatch):
-    for number in range(3):
-        wave(folder / "sounds" / f"{number}.wav", tone(300 + number))
-    kept = []
-
-    def watched(pieces, **more):
-        kept.append(pieces)
-        return made_up(pieces, **more)
-
-    monkeypatch.setattr(audit_piece, "make_takes", watched)
-    monkeypatch.setattr(audit_piece, "_TOGETHER", 2)
-    done(run("corpus", "audit", "sounds"))
-    assert [len(pieces) for pieces in kept] == [2, 1] and all(piece.audio for pieces in kept for piece in pieces)
-    text = (folder / "audit-sounds" / "index.html").read_text(encoding="utf-8")
-    assert len(set(re.findall(r'id="(t\d+)"', text))) == 3 and "componium corpus info sounds --exclude" in text
 
 
 # Marks

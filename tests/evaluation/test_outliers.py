@@ -13,9 +13,9 @@ from componium.evaluation.outliers import (
     Figure,
     outliers,
     phrase,
-    recording_figures,
     score_figures,
 )
+from componium.evaluation.recordings import recording_figures
 from componium.music.audio import Audio, silence
 from componium.music.score import Note, Track, new_score
 
@@ -84,7 +84,7 @@ def test_the_figures_of_a_recording_by_hand():
     found = recording_figures(Audio(samples, RATE))
     assert set(found) == {each.name for each in RECORDING_FIGURES}
     assert (found["duration"], found["channels"], found["sample_rate"]) == (1.0, 2, RATE)
-    assert (found["silent_channels"], found["clipped_samples"]) == (1, 0)
+    assert (found["silent_channels"], found["clipped"]) == (1, 0)
     assert found["silence"] == pytest.approx(0.5, abs=0.03) and found["leading_silence"] == pytest.approx(0.5, abs=0.03)
     assert found["peak"] == pytest.approx(20 * math.log10(0.2), abs=0.01)
     assert found["loudness"] == pytest.approx(Audio(samples, RATE).loudness_lufs)
@@ -94,7 +94,7 @@ def test_clipping_and_offset():
     samples = tone()
     samples[100:104], samples[200:202] = 1.0, 1.0  # a run of four counts, one of two does not
     found = recording_figures(Audio(samples + 0.0, RATE))
-    assert found["clipped_samples"] == 4 and found["dc_offset"] < 0.001
+    assert found["clipped"] == pytest.approx(100 * 4 / len(samples)) and found["dc_offset"] < 0.001
     assert recording_figures(Audio(tone() + np.float32(0.1), RATE))["dc_offset"] == pytest.approx(0.1, abs=0.001)
 
 
@@ -147,7 +147,8 @@ def test_rare_kinds_are_told_where_most_have_one():
     rows = [{"sample_rate": 44100.0}] * 30
     found = outliers([*rows, {"sample_rate": 22050.0}], [rate])
     assert [place for place, each in enumerate(found) if each] == [30]
-    assert found[30][0].text == "sample rate 22,050 Hz: 30 of 31 have 44,100"
+    assert found[30][0].text == ("another sample rate than the others (sample rate 22,050 Hz): "
+                                 "30 of 31 have 44,100")
     mixed = [{"sample_rate": 1000.0 * place} for place in range(1, 31)]
     assert not any(outliers(mixed, [rate]))
 

@@ -11,7 +11,7 @@ Conventions.
   value and more than half has another one.
 - Quartiles of fewer than 8 items mean nothing: then only faults are told.
 - A figure that is not defined is NaN and never out; a recording that cannot be read has none.
-- Times of scores are in quarter notes (beats). Silence of a recording is below -60 dBFS in windows of 20 ms.
+- Times of scores are in quarter notes (beats). The figures of recordings are taken in `recordings`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from componium.music.audio import Audio
 from componium.music.errors import BadInput
 from componium.music.score import Score, bars, length_beats, note_arrays, note_ends
 from componium.music.theory import key_of
@@ -37,6 +36,7 @@ COMMON_FAULT, RARE_KIND, USUAL_KIND = 0.25, 0.05, 0.5
 PIANO = (21, 108)
 """Lowest and highest pitch of a piano, in MIDI numbers."""
 SILENT_DB = -60.0
+"""Silence of a recording, in dBFS."""
 FULL_SCALE = 0.9985
 """What counts as the end of the range: within two steps of 10 bits, whatever the file rounded."""
 LONGEST_BEATS = 100_000
@@ -51,7 +51,7 @@ class Figure:
     """One figure of an item.
 
     Attributes:
-        name: key in what `score_figures` and `recording_figures` return.
+        name: key in what `score_figures` and `recordings.recording_figures` return.
         unit: for people.
         help: one line: what it tells.
         kind: ``"size"`` (compared with the quartiles), ``"ratio"`` (the same by its logarithm), ``"fault"`` or
@@ -59,6 +59,8 @@ class Figure:
         least: the smallest interquartile range, in the unit; for a ratio, in octaves (1 = twice as much); for a
             fault, what may be there without being told.
         decimals: that are worth reading.
+        above: in plain words, what an item is whose figure is far out above, or a fault; empty = the figure says it.
+        below: the same for one that is far out below.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Figure:
     kind: str = "size"
     least: float = 0.0
     decimals: int = 0
+    above: str = ""
+    below: str = ""
 
 
 SCORE_FIGURES: tuple[Figure, ...] = (
@@ -87,16 +91,29 @@ SCORE_FIGURES: tuple[Figure, ...] = (
     Figure("voices", "voices", "tracks with notes", "name"),
 )
 RECORDING_FIGURES: tuple[Figure, ...] = (
-    Figure("duration", "s", "how long it is", "ratio", 0.4, 2),
-    Figure("loudness", "LUFS", "integrated loudness (ITU-R BS.1770)", "size", 3.0, 1),
-    Figure("peak", "dBFS", "the largest sample", "size", 3.0, 1),
-    Figure("silence", "share", "of the windows of 20 ms that are below -60 dBFS", "size", 0.08, 3),
-    Figure("leading_silence", "s", "before anything sounds", "size", 0.08, 3),
-    Figure("clipped_samples", "samples", "in runs of three or more at the end of the range", "fault"),
-    Figure("dc_offset", "of full scale", "how far the mean is from zero", "fault", 0.005, 4),
-    Figure("silent_channels", "channels", "in which there is nothing, or everything is below -60 dBFS", "fault"),
-    Figure("sample_rate", "Hz", "samples a second", "name"),
-    Figure("channels", "channels", "of the file", "name"),
+    Figure("duration", "s", "how long it is", "ratio", 0.4, 2, "much longer than the others",
+           "much shorter than the others"),
+    Figure("loudness", "LUFS", "integrated loudness (ITU-R BS.1770)", "size", 3.0, 1, "much louder than the others",
+           "much quieter than the others"),
+    Figure("peak", "dBFS", "the largest sample", "size", 3.0, 1, "a much higher peak than the others",
+           "a much lower peak than the others"),
+    Figure("silence", "share", "of the windows of 20 ms that are below -60 dBFS", "size", 0.08, 3,
+           "much more silence than the others", "much less silence than the others"),
+    Figure("leading_silence", "s", "before anything sounds", "size", 0.08, 3, "it begins much later than the others",
+           "it begins much earlier than the others"),
+    Figure("clipped", "% of samples", "in runs of three or more at the end of the range", "fault", 0.0, 3, "clipped"),
+    Figure("dc_offset", "of full scale", "how far the mean is from zero", "fault", 0.005, 4,
+           "a constant offset (DC), which is no sound"),
+    Figure("silent_channels", "channels", "in which there is nothing, or everything is below -60 dBFS", "fault", 0.0, 0,
+           "a channel is almost silent"),
+    Figure("centroid", "Hz", "the middle of the spectrum up to 8 kHz: how bright it is", "ratio", 0.3, 0,
+           "much brighter than the others", "much darker than the others"),
+    Figure("flatness", "dB", "of the spectrum up to 8 kHz: noise is near 0, tones far below", "size", 3.0, 1,
+           "much noisier than the others", "with much less noise than the others"),
+    Figure("pitch_confidence", "of 1", "how surely there is a pitch where there is sound", "size", 0.1, 2,
+           "a surer pitch than the others", "no pitch can be followed surely"),
+    Figure("sample_rate", "Hz", "samples a second", "name", 0.0, 0, "another sample rate than the others"),
+    Figure("channels", "channels", "of the file", "name", 0.0, 0, "another number of channels than the others"),
 )
 
 
@@ -108,13 +125,15 @@ class Finding:
         figure: by which figure.
         value: its value.
         far: how far out, to sort by: interquartile ranges for sizes, 3 and more for the others.
-        text: the same in words.
+        text: the same in a sentence.
+        short: the same in a few words.
     """
 
     figure: Figure
     value: float
     far: float
     text: str
+    short: str
 
 
 def score_figures(score: Score) -> dict[str, float]:
@@ -140,25 +159,6 @@ def score_figures(score: Score) -> dict[str, float]:
         found |= {"range": float(np.ptp(pitches)), "notes_out_of_range": float(outside),
                   "key_clearness": _clearness(score)}
     return found
-
-
-def recording_figures(audio: Audio) -> dict[str, float]:
-    """Return the figures of a recording, those of `RECORDING_FIGURES`; NaN where one is not defined."""
-    samples = np.asarray(audio.samples)
-    windows = _window_peaks(samples, audio.sample_rate_hz)  # [channels, windows]
-    threshold = 10 ** (SILENT_DB / 20)
-    sounding = np.flatnonzero(windows.max(axis=0) >= threshold)
-    loudness = _loudness(audio)
-    return {
-        "duration": audio.seconds, "loudness": loudness,
-        "peak": audio.peak_db if math.isfinite(audio.peak_db) else math.nan,
-        "silence": 1.0 - len(sounding) / windows.shape[1],
-        "leading_silence": 0.02 * float(sounding[0]) if len(sounding) else audio.seconds,
-        "clipped_samples": float(sum(_clipped(channel) for channel in samples)),
-        "dc_offset": float(np.max(np.abs(samples.mean(axis=1, dtype=np.float64)))),
-        "silent_channels": float(np.sum(windows.max(axis=1) < threshold)),
-        "sample_rate": float(audio.sample_rate_hz), "channels": float(audio.channels),
-    }
 
 
 def outliers(rows: Sequence[Mapping[str, float]], figures: Sequence[Figure]) -> list[list[Finding]]:
@@ -207,13 +207,19 @@ def _beyond(figure: Figure, value: float, far: float, low: float, high: float) -
     usual = f"{told(figure, low)} to {told(figure, high)}" if told(figure, low) != told(figure, high) \
         else told(figure, low)
     how = f", {far:.1f} interquartile ranges {side}" if math.isfinite(far) else ""
-    text = f"{phrase(figure, value)}: the middle half of the set has {usual}{how}"
-    return Finding(figure, value, min(far, 1e6), text)
+    short = _short(figure, value, figure.above if value > high else figure.below)
+    return Finding(figure, value, min(far, 1e6), f"{short}: the middle half of the set has {usual}{how}", short)
 
 
 def _fault(figure: Figure, value: float) -> Finding:
-    return Finding(figure, value, FAR_OUT + math.log2(1 + abs(value)),
-                   f"{phrase(figure, value)} ({figure.help})")
+    short = _short(figure, value, figure.above)
+    text = f"{short}: {figure.help}" if figure.above else f"{short} ({figure.help})"
+    return Finding(figure, value, FAR_OUT + math.log2(1 + abs(value)), text, short)
+
+
+def _short(figure: Figure, value: float, words: str) -> str:
+    """Return what is unlike the others: in plain words with the value behind them, where there are words."""
+    return f"{words} ({phrase(figure, value)})" if words else phrase(figure, value)
 
 
 def _rare(values: Floats, known: Floats, figure: Figure) -> list[tuple[int, Finding]]:
@@ -225,8 +231,9 @@ def _rare(values: Floats, known: Floats, figure: Figure) -> list[tuple[int, Find
     rare = {value for value, count in counts.items() if count < RARE_KIND * len(known)}
     if most <= USUAL_KIND * len(known):
         return []
+    have = f"{most:,} of {len(known):,} have {told(figure, usual)}"
     return [(place, Finding(figure, value, FAR_OUT + math.log2(len(known) / counts[value]),
-                            f"{phrase(figure, value)}: {most:,} of {len(known):,} have {told(figure, usual)}"))
+                            f"{(short := _short(figure, value, figure.above))}: {have}", short))
             for place, value in enumerate(values.tolist()) if value in rare]
 
 
@@ -281,25 +288,3 @@ def _clearness(score: Score) -> float:
         return key_of(score)[1]
     except BadInput:  # notes without length: they weigh nothing
         return math.nan
-
-
-def _window_peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> npt.NDArray[np.float32]:
-    """Return the largest sample of each window of 20 ms, [channels, windows]."""
-    edges = np.arange(0, samples.shape[1], max(1, round(0.02 * sample_rate_hz)))
-    return np.asarray(np.maximum.reduceat(np.abs(samples), edges, axis=1))
-
-
-def _clipped(channel: npt.NDArray[np.float32]) -> int:
-    """Return how many samples lie in runs of three or more at the end of the range."""
-    full = np.concatenate([[0], (np.abs(channel) >= FULL_SCALE).astype(np.int8), [0]])
-    changes = np.flatnonzero(np.diff(full))
-    runs = changes[1::2] - changes[::2]
-    return int(np.sum(runs[runs >= 3]))
-
-
-def _loudness(audio: Audio) -> float:
-    try:
-        loudness = (audio if audio.channels <= 5 else audio.to_mono()).loudness_lufs
-    except BadInput:
-        return math.nan
-    return loudness if math.isfinite(loudness) else math.nan

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
+import functools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from componium.cli.audit.alike import copies_told
 from componium.cli.show import Progress, counted
 from componium.evaluation.outliers import (
     RECORDING_FIGURES,
     SCORE_FIGURES,
     Finding,
     outliers,
-    phrase,
-    recording_figures,
     score_figures,
 )
-from componium.music.audio import Audio
+from componium.evaluation.recordings import Recorded, examined
 from componium.music.duplicates import FEWEST_RUNS, NEAR, near_duplicates, runs_of
 from componium.music.errors import ComponiumError
 from componium.music.gather import reason_of
@@ -28,8 +28,7 @@ from componium.music.score import Score, note_arrays, voices
 
 ALIKE = 0.25
 """Similarity from which on two pieces may be one: of such pairs of tunes a third share a word of their titles."""
-
-
+ALMOST_SILENT = "almost silent"
 SETTING = "another setting"
 """What pieces are to each other that have the melody in common, and not the other voices."""
 
@@ -46,6 +45,8 @@ class Audited:
         trouble: why it cannot be read; empty where it can.
         family: number of the group of duplicates that it is in; none = -1.
         sure: whether any two of that group are near-duplicates.
+        recorded: what else was found of a recording.
+        changes: name of another recording -> in what this one differs from it, though it is the same sound.
     """
 
     item: Item
@@ -55,14 +56,16 @@ class Audited:
     trouble: str = ""
     family: int = -1
     sure: bool = False
+    recorded: Recorded | None = None
+    changes: dict[str, str] = field(default_factory=dict)
 
     def why(self) -> str:
         """Return in few words why it stands out; empty where it does not."""
         if self.trouble:
             return "cannot be read"
-        parts = [f"{kind_of(self.twins[0][1])}: {self.twins[0][0].name}"] if self.twins else []
+        parts = [f"{self.kind_of(0)}: {self.twins[0][0].name}"] if self.twins else []
         if self.findings:
-            parts.append("outlier: " + ", ".join(phrase(finding.figure, finding.value) for finding in self.findings))
+            parts.append("outlier: " + ", ".join(finding.short for finding in self.findings))
         return "; ".join(parts)
 
     def reason(self) -> str:
@@ -71,8 +74,14 @@ class Audited:
             return f"cannot be read: {self.trouble}"
         if self.twins:
             other, similarity = self.twins[0]
-            return f"{kind_of(similarity)} of {other.name} ({percent(similarity)})"
+            told = self.changes.get(other.name, percent(similarity))
+            return f"{self.kind_of(0)} of {other.name} ({told})"
         return self.findings[0].text if self.findings else ""
+
+    def kind_of(self, number: int) -> str:
+        """Return what one of the twins is to it."""
+        other, similarity = self.twins[number]
+        return "near-duplicate" if other.name in self.changes else kind_of(similarity)
 
 
 def percent(similarity: float) -> str:
@@ -104,47 +113,48 @@ def examine(items: Sequence[Item], progress: Progress) -> list[Audited]:
     duplicates, and the rest.
     """
     found = [Audited(item) for item in items]
-    sounds: dict[str, list[int]] = defaultdict(list)
     for place, audited in enumerate(found):
-        progress(0.9 * place / len(found), audited.item.name)
-        print_of_sound = _measure(audited)
-        if print_of_sound:
-            sounds[print_of_sound].append(place)
+        _measure(audited, functools.partial(_part, progress, place / len(found), 1 / len(found), audited.item.name))
     for kind, figures in (("score", SCORE_FIGURES), ("audio", RECORDING_FIGURES)):
         those = [audited for audited in found if audited.item.kind == kind and not audited.trouble]
         for audited, findings in zip(those, outliers([each.figures for each in those], figures), strict=True):
-            audited.findings = findings
-    progress(0.9, "looking for duplicates")
-    pairs = _similar(found, sounds)
+            silent = [dataclasses.replace(finding, text=f"{ALMOST_SILENT}: all of it is below -60 dBFS",
+                                          short=ALMOST_SILENT)
+                      for finding in findings if finding.figure.name == "silent_channels"
+                      and finding.value >= audited.figures["channels"]]
+            audited.findings = silent or findings  # in silence nothing else tells anything
+    progress(0.7, "looking for duplicates")
+
+    def comparing(share: float, text: str = "") -> None:
+        progress(0.7 + 0.3 * share, text)
+
+    pairs = _similar(found, comparing)
     for first, second, similarity in pairs:
         found[first].twins.append((found[second].item, similarity))
         found[second].twins.append((found[first].item, similarity))
     return [found[place] for place in _order(found, pairs)]
 
 
-def _measure(audited: Audited) -> str:
-    """Take the figures of an item; return the print of its sound, for a recording."""
+def _part(progress: Progress, start: float, size: float, name: str, share: float) -> None:
+    progress(0.7 * (start + share * size), name)
+
+
+def _measure(audited: Audited, tell: Callable[[float], None]) -> None:
+    """Take the figures of an item."""
+    tell(0.0)
     try:
+        if audited.item.kind == "audio":
+            audited.recorded = examined(audited.item, tell)
+            audited.figures = audited.recorded.figures
+            return
         content = audited.item.content
-        if isinstance(content, Score):
-            audited.figures = score_figures(content)
-            return ""
-        audited.figures = recording_figures(content)
-        return _print_of(content)
+        assert isinstance(content, Score)
+        audited.figures = score_figures(content)
     except ComponiumError as error:
         audited.trouble = reason_of(error)
-        return ""
 
 
-def _print_of(audio: Audio) -> str:
-    """Return a hash of the samples in 16 bits: the same for the same sound in another lossless file."""
-    rounded = np.rint(np.clip(audio.samples, -1.0, 1.0) * 32767).astype("<i2")
-    if not rounded.any():
-        return ""  # one silence is like another
-    return hashlib.sha256(f"{audio.sample_rate_hz} {audio.channels} ".encode() + rounded.tobytes()).hexdigest()
-
-
-def _similar(found: Sequence[Audited], sounds: dict[str, list[int]]) -> list[tuple[int, int, float]]:
+def _similar(found: Sequence[Audited], progress: Progress) -> list[tuple[int, int, float]]:
     """Return the pairs that are alike, the most similar first."""
     readable = [place for place, audited in enumerate(found) if not audited.trouble]
     places = {id(found[place].item): place for place in readable}
@@ -152,8 +162,25 @@ def _similar(found: Sequence[Audited], sounds: dict[str, list[int]]) -> list[tup
     others = {id(item): _other_runs(item) for pair in melodies for item in pair[:2]}
     pairs = [(places[id(first)], places[id(second)], similarity) for first, second, melody in melodies
              if (similarity := _alike(melody, others[id(first)], others[id(second)])) is not None]
-    pairs += [(same[0], other, 1.0) for same in sounds.values() for other in same[1:]]
+    pairs += _same_sounds(found, progress)
     return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
+
+
+def _same_sounds(found: Sequence[Audited], progress: Progress) -> list[tuple[int, int, float]]:
+    """Return the pairs of recordings with the same samples, and those that are the same sound; tells what changed."""
+    sounds: dict[str, list[int]] = defaultdict(list)
+    for place, audited in enumerate(found):
+        if audited.recorded is not None and audited.recorded.samples_hash:
+            sounds[audited.recorded.samples_hash].append(place)
+    pairs = [(same[0], other, 1.0) for same in sounds.values() for other in same[1:]]
+    places = sorted(same[0] for same in sounds.values())
+    recorded = [each for place in places if (each := found[place].recorded) is not None]
+    for copy, changes in copies_told([found[place].item for place in places], recorded, progress):
+        first, second = places[copy.first], places[copy.second]
+        for one, other, told in ((first, second, changes[0]), (second, first, changes[1])):
+            found[one].changes[found[other].item.name] = told
+        pairs.append((first, second, min(copy.similarity, 0.999)))  # the same samples come first
+    return pairs
 
 
 def _other_runs(item: Item) -> frozenset[int]:

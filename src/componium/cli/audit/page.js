@@ -99,15 +99,16 @@
     say("the text of " + data.file + " is copied");
   });
   function say(words) { find(".marks .said").textContent = words; }
+  function boxed() {   // a group that has no card left is not shown
+    for (const box of document.querySelectorAll(".family")) box.hidden = !find(".take:not([hidden])", box);
+  }
   for (const button of document.querySelectorAll("button[data-only]")) button.addEventListener("click", () => {
-    const field = find(".filter");
-    if (!field) return;
-    field.value = button.dataset.only;
-    field.dispatchEvent(new Event("input"));
-    for (const box of document.querySelectorAll(".family")) box.hidden = !find(".take:not([hidden])", box);
+    for (const field of document.querySelectorAll(".filter")) {
+      field.value = button.dataset.only;
+      field.dispatchEvent(new Event("input"));
+    }
+    boxed();
   });
-  find(".filter")?.addEventListener("input", () => {
-    for (const box of document.querySelectorAll(".family")) box.hidden = !find(".take:not([hidden])", box);
-  });
+  for (const field of document.querySelectorAll(".filter")) field.addEventListener("input", boxed);
   addEventListener("beforeunload", event => { if (file() !== saved) event.preventDefault(); });
 })();

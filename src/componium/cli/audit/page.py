@@ -14,9 +14,10 @@ from pathlib import Path
 from componium.cli import pages
 from componium.cli.audit.audited import ALIKE, SETTING, Audited, percent, summary
 from componium.cli.audit.piece import clean, figures_of, row, takes_of, title_of
-from componium.cli.pages import Column, Take, cards, command, paragraphs, section
+from componium.cli.pages import Column, Piece, Take, cards, command, paragraphs, section
 from componium.cli.show import Progress, counted, quoted
 from componium.evaluation.outliers import spoken
+from componium.evaluation.sound_copies import SAME
 from componium.music.duplicates import NEAR
 from componium.music.item import Item, Skipped
 from componium.music.licences import licence_class
@@ -55,13 +56,11 @@ def page(audit: Audit, *, sounds_to: Path, sounds_at: str, progress: Progress) -
     count = _shown(audit)
     pieces = [row(number, audited) for number, audited in enumerate(audit.items)]
     takes = takes_of(audit.source, audit.items, pieces[:count], sounds_to, sounds_at, progress)
-    columns = _columns(audit.items)
-    body = _filters(audit) + section("All items", pages.overview(takes, columns, label="Items",
-                                                           others=pieces[count:]))
+    body = _filters(audit) + "".join(_tables(audit, pieces, takes))
     body += "".join(_cards(audit, takes)) + _left_out(audit) + _how(audit) + _panel(audit)
     return pages.document(f"Audit of {clean(audit.name)}", body, lead=_lead(audit, count), takes=takes,
-                    foot="Page and sounds belong together; nothing is loaded from any network.",
-                    style=_part("page.css") + _width(columns), script=_part("page.js"))
+                    foot=_foot(audit),
+                    style=_part("page.css"), script=_part("page.js"))
 
 
 def mark_for(item: Item) -> Mark:
@@ -82,16 +81,32 @@ def _shown(audit: Audit) -> int:
     return count
 
 
+def _tables(audit: Audit, pieces: Sequence[Piece], takes: Sequence[Take]) -> Iterator[str]:
+    """Yield a table of all items; of a mixed corpus one of the scores and one of the recordings."""
+    kinds = sorted({audited.item.kind for audited in audit.items}, reverse=True)
+    for kind in kinds:
+        of_kind = [place for place, audited in enumerate(audit.items) if audited.item.kind == kind]
+        heading = "Items" if len(kinds) == 1 else {"score": "Scores", "audio": "Recordings"}[kind]
+        columns = _columns([audit.items[place] for place in of_kind])
+        table = pages.overview([takes[place] for place in of_kind if place < len(takes)], columns, label=heading,
+                               others=[pieces[place] for place in of_kind if place >= len(takes)])
+        yield section(f"All {heading.lower()}", f'<div class="{kind}s"{_width(columns)}>{table}</div>')
+
+
 def _columns(items: Sequence[Audited]) -> list[Column]:
-    kinds = sorted({audited.item.kind for audited in items}, reverse=True)
-    figures = {figure.name: figure for kind in kinds for figure in figures_of(kind)}
+    """Return the columns of items of one kind."""
     columns = [Column("why", "Why it stands out")]
     if any(not audited.trouble and title_of(audited.item) for audited in items):
         columns.append(Column("title", "Title"))
     columns += [Column(figure.name, spoken(figure).capitalize(), f"{figure.help} ({figure.unit})", figure.decimals)
-                for figure in figures.values()]
+                for figure in figures_of(items[0].item.kind)]
     classes = {licence_class(audited.item.licence) for audited in items}
     return [*columns, Column("class", "Licence class")] if len(classes) > 1 else columns
+
+
+def _foot(audit: Audit) -> str:
+    together = any(audited.item.kind == "score" for audited in audit.items)
+    return f"{'Page and sounds belong together; nothing' if together else 'Nothing'} is loaded from any network."
 
 
 def _cards(audit: Audit, takes: Sequence[Take]) -> Iterator[str]:
@@ -99,11 +114,9 @@ def _cards(audit: Audit, takes: Sequence[Take]) -> Iterator[str]:
     shown = list(zip(audit.items, takes, strict=False))
     sure = [pair for pair in shown if pair[0].family >= 0 and pair[0].sure]
     if sure:
-        yield section("Duplicates", paragraphs(
-            "The same music in another file, key or version. The percentage is the share of all runs of five "
-            f"intervals that both have: from {percent(NEAR)} on it is the same tune. Of pieces in several voices, the "
-            "melodies and the other voices are compared, and the lower figure is told. Recordings are compared sample "
-            "by sample."), *_families(audit, sure))
+        kinds = {audited.item.kind for audited, _ in sure}
+        yield section("Duplicates", paragraphs(*(text for kind, text in _DUPLICATES.items() if kind in kinds)),
+                      *_families(audit, sure))
     alone = [pair for pair in shown if pair[0].family < 0]
     out = [take for audited, take in alone if audited.trouble or audited.findings]
     if out:
@@ -131,10 +144,22 @@ def _families(audit: Audit, shown: Sequence[tuple[Audited, Take]]) -> Iterator[s
                f"{cards([take for _, take in members])}</div>\n")
 
 
+_DUPLICATES = {
+    "score": "The same music in another file, key or version. The percentage is the share of all runs of five "
+             f"intervals that both have: from {percent(NEAR)} on it is the same tune. Of pieces in several voices, "
+             "the melodies and the other voices are compared, and the lower figure is told.",
+    "audio": "Recordings with the same samples (100 %), then near-duplicates: the same sound in another format, at "
+             "another rate or level, or with another beginning. The percentage is the share of the energy in which "
+             f"they agree, from {percent(SAME)} on.",
+}
+
+
 def _lead(audit: Audit, count: int) -> str:
     shown = "All are" if count == len(audit.items) else f"The first {count:,} are" if count else "None is"
     scores = any(audited.item.kind == "score" for audited in audit.items)
-    return (f"{summary(audit.items)}. {shown} shown with {'score' if scores else 'waveform'} and sound. Tick what "
+    recordings = any(audited.item.kind == "audio" for audited in audit.items)
+    what = {(True, False): "score", (True, True): "score or waveform"}.get((scores, recordings), "waveform")
+    return (f"{summary(audit.items)}. {shown} shown with {what} and sound. Tick what "
             f"is to be left out, and save the list below as {MARKS_NAME}.")
 
 
@@ -161,9 +186,9 @@ def _left_out(audit: Audit) -> str:
 def _how(audit: Audit) -> str:
     """Return where the file of marks goes."""
     scores = any(audited.item.kind == "score" for audited in audit.items)
-    words = ["componium", "train", "markov", audit.source] if scores else ["componium", "corpus", "info", audit.source]
-    words += ["--accept-licence"] if audit.accept_licence else []
-    out = ["--out", "my.markov"] if scores else []
+    model = "markov" if scores else "ddsp"
+    words = ["componium", "train", model, audit.source, *(["--accept-licence"] if audit.accept_licence else [])]
+    out = ["--out", f"my.{model}"]
     typed = [" ".join(map(quoted, each)) for each in ([*words, *out], [*words, "--exclude", MARKS_NAME, *out])]
     if audit.folder is None:
         return section("Where the list goes", paragraphs(
@@ -204,10 +229,10 @@ def _panel(audit: Audit) -> str:
 
 
 def _width(columns: Sequence[Column]) -> str:
-    """Return the width of the table: columns of a fixed width are laid out much faster where rows are thousands."""
+    """Return the widths of the table: columns of a fixed width are laid out much faster where rows are thousands."""
     titled = any(column.name == "title" for column in columns)
-    title = ".overview thead th:nth-child(5) { width: 12rem; }\n" if titled else ""
-    return f".overview table {{ min-width: {34 + 5 * titled + 7 * (len(columns) - 1)}rem; }}\n{title}"
+    told = " titled" if titled else ""
+    return f' data-columns="{len(columns)}{told}" style="--least:{34 + 5 * titled + 7 * (len(columns) - 1)}rem"'
 
 
 def _part(name: str) -> str:

@@ -40,6 +40,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## compose a chorale, harmonise a folk tune, answer a call, perform all: demo/index.html
 	$(BIN)/componium demo --out demo --force
 
+# As many tests at once as there are cores: each calculates on one of them.
+test test-all: export OMP_NUM_THREADS ?= 1
+
 test: $(STAMP)  ## the fast tests
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 

@@ -207,8 +207,9 @@ def test_causal_places_pitch_within_cents(causal):
 
 
 @pytest.mark.parametrize(("program", "lowest", "highest"), [
-    (40, 55, 90), (42, 50, 74), (56, 54, 82), (65, 50, 78), (71, 50, 88), (73, 60, 94),
-], ids=["violin", "cello", "trumpet", "alto sax", "clarinet", "flute"])
+    (65, 50, 78), (73, 60, 94), *(pytest.param(*each, marks=pytest.mark.slow) for each in (
+        (40, 55, 90), (42, 50, 74), (56, 54, 82), (71, 50, 88))),
+], ids=["alto sax", "flute", "violin", "cello", "trumpet", "clarinet"])
 def test_soundfont_notes_are_heard(hears, program, lowest, highest):
     pytest.importorskip("pretty_midi")
     found = scores(hears, sounds.soundfont_notes(program, lowest, highest, step=4))
@@ -218,7 +219,7 @@ def test_soundfont_notes_are_heard(hears, program, lowest, highest):
 
 
 @needs_sax
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_real_saxophone_is_heard(hears, every):
     found = sounds.sax_scores(hears, every)
     assert found.frames > 50000 / every

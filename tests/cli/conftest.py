@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,11 +55,16 @@ def midi(folder, chorales):
 
 @pytest.fixture
 def start(folder):
-    """Return a function that starts ``componium`` as a process of its own."""
+    """Return a function that starts ``componium`` as a process of its own, which hears Ctrl-C in any case."""
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "COMPONIUM_CACHE": str(folder / "cache")}
     return lambda *words, **more: subprocess.Popen(
         [sys.executable, "-m", "componium", *map(str, words)], cwd=folder, env=environment | more,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hears_ctrl_c)
+
+
+def hears_ctrl_c():
+    """A job in the background of a shell begins with Ctrl-C ignored, and so do the processes that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

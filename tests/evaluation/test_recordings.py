@@ -110,6 +110,15 @@ def test_copies_are_found_and_told_how(tmp_path):
         assert pairs[0].louder_db == pytest.approx(louder, abs=0.5) and pairs[0].similarity >= sound_copies.SAME
 
 
+def test_a_long_recording_that_hardly_changes_and_an_excerpt_of_a_long_one_are_found():
+    noise = (0.1 * np.random.default_rng(0).normal(size=8000 * 30)).clip(-1, 1).astype(np.float32)
+    piece = np.concatenate([notes(seed, 6, 8000) for seed in range(10)])
+    items = [item(noise, 8000), item(noise[8000 * 5:], 8000), item(piece, 8000), item(piece[77777:77777 + 32000], 8000)]
+    pairs = {(pair.first, pair.second): pair for pair in copies(items, [examined(each) for each in items])}
+    assert set(pairs) == {(0, 1), (2, 3)} and pairs[0, 1].later_seconds == pytest.approx(-5, abs=0.001)
+    assert pairs[2, 3].later_seconds == pytest.approx(-77777 / 8000, abs=0.001)
+
+
 def test_two_takes_of_one_note_are_no_copies():
     def take(seed):
         rng = np.random.default_rng(seed)

@@ -109,7 +109,7 @@ RECORDING_FIGURES: tuple[Figure, ...] = (
     Figure("centroid", "Hz", "the middle of the spectrum up to 8 kHz: how bright it is", "ratio", 0.3, 0,
            "much brighter than the others", "much darker than the others"),
     Figure("flatness", "dB", "of the spectrum up to 8 kHz: noise is near 0, tones far below", "size", 3.0, 1,
-           "much noisier than the others", "with much less noise than the others"),
+           "much noisier than the others", "much less noise than the others"),
     Figure("pitch_confidence", "of 1", "how surely there is a pitch where there is sound", "size", 0.1, 2,
            "a surer pitch than the others", "no pitch can be followed surely"),
     Figure("sample_rate", "Hz", "samples a second", "name", 0.0, 0, "another sample rate than the others"),

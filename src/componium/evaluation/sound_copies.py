@@ -42,6 +42,8 @@ SHORTEST_OVERLAP = 0.4
 """Share of the shorter recording that has to lie over the other one, and of its energy."""
 LEAST_ENERGY = 0.02
 """Share of the energy of each that has to be in what overlaps."""
+LONG_SECONDS = 20.0
+"""Of recordings that are longer only what changes in them is laid over each other."""
 TRIED = 24
 """Of each recording so many candidates are compared by their sound, the most alike first."""
 RATE = 8000
@@ -128,10 +130,14 @@ def candidates(found: Sequence[Recorded], progress: Progress = silent) -> Iterat
     for number, place in enumerate(order):  # those of one length come together: little is padded
         progress(0.3 * number / len(order), "comparing spectra")
         one, at = cepstra[place], number + 1
+        lying = _changing(one) if len(one) * HOP_SECONDS > LONG_SECONDS else one
         while at < len(order):
             longest = len(cepstra[order[at]])
             batch = order[at:at + max(1, _AT_ONCE // (COEFFICIENTS * (longest + len(one))))]
-            for other, (shift, cosine) in zip(batch, _laid_over(one, [cepstra[each] for each in batch]), strict=True):
+            laid = [cepstra[each] for each in batch]
+            if len(one) * HOP_SECONDS > LONG_SECONDS:
+                laid = [_changing(each) for each in laid]
+            for other, (shift, cosine) in zip(batch, _laid_over(lying, laid), strict=True):
                 if cosine >= ALIKE:
                     yield (place, other, shift, cosine) if place < other else (other, place, -shift, cosine)
             at += len(batch)
@@ -145,6 +151,13 @@ def _cepstra(recorded: Recorded) -> Single:
     rows = np.cos(np.outer(np.arange(1, COEFFICIENTS + 1), 2 * np.arange(count) + 1) * (math.pi / (2 * count)))
     sounding = (np.ptp(bands, axis=1) > 0)[:, None]
     return np.asarray(sounding * (bands @ (rows.T * math.sqrt(2 / count))), np.float32)
+
+
+def _changing(cepstra: Single) -> Single:
+    """Return what is not the same all the time: it tells where a long recording lies over another one."""
+    sounding = np.abs(cepstra).max(axis=1) > 0
+    mean = np.asarray(cepstra[sounding].mean(axis=0), np.float32)
+    return np.asarray((cepstra - mean) * sounding[:, None], np.float32)
 
 
 def _laid_over(one: Single, others: Sequence[Single]) -> list[tuple[int, float]]:

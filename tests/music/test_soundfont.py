@@ -46,6 +46,18 @@ def test_well_known_fonts_of_the_system_go_first(places: Path) -> None:
     assert (found.name, found.licence) == ("FluidR3_GM", "MIT")
 
 
+def test_musescore_general_gives_way_to_others_where_it_would_be_muffled(places: Path,
+                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    font(places / "system/MuseScore_General_Full.sf2")
+    assert find_soundfont().name == "MuseScore_General_Full", "better than none"
+    bundled = font(places / "TimGM6mb.sf2")
+    monkeypatch.setattr(soundfont, "_bundled", lambda: bundled)
+    assert find_soundfont().name == "TimGM6mb"
+    font(places / "system/aaa.sf2")
+    assert find_soundfont().name == "aaa"
+    assert soundfont.training_soundfont().licence == "MIT"
+
+
 def test_a_link_has_the_name_and_licence_of_its_font(places: Path) -> None:
     (places / "system").mkdir()
     try:

@@ -19,6 +19,8 @@ HOW_TO_GET_FREE = ("MuseScore General (MIT) is the Debian and Ubuntu package mus
 """How to come by a SoundFont whose sounds may be used for anything that keeps its notice."""
 
 _PREFERRED = ("MuseScore_General", "FluidR3_GM", "GeneralUser", "default-GM", "default", "TimGM6mb", "FluidR3Mono_GM")
+_MUFFLED = "MuseScore_General"
+"""Its piano is opened by modulators of the font, which our player does not play: it would hardly be heard."""
 _LICENCES = {"MuseScore_General": "MIT", "FluidR3": "MIT", "TimGM6mb": "GPL-2.0",
              "GeneralUser": "GeneralUser GS licence 2.0"}
 
@@ -44,7 +46,8 @@ def find_soundfont(path: str | os.PathLike[str] | None = None) -> SoundFontFile:
     """Return the SoundFont to play with: the one asked for, or the first of the usual places.
 
     The places, in this order: ``path``, the environment variable `VARIABLE`, the system's SoundFont folders,
-    the 6 MB font that comes with the pretty_midi package.
+    the 6 MB font that comes with the pretty_midi package; MuseScore General of the system only where there is no other,
+    as its piano is muffled here.
 
     Raises:
         BadFile: the path or the variable names a file that is not there or not a SoundFont.
@@ -55,9 +58,10 @@ def find_soundfont(path: str | os.PathLike[str] | None = None) -> SoundFontFile:
     named = os.environ.get(VARIABLE, "").strip()
     if named:
         return _checked(Path(named).expanduser(), f"environment variable {VARIABLE}")
-    for place in _system_files():
+    system, bundled = list(_system_files()), _bundled()
+    clear = [place for place in system if not place.resolve().stem.startswith(_MUFFLED)]
+    for place in clear or (system if bundled is None else ()):
         return _described(place, f"system folder {place.parent}")
-    bundled = _bundled()
     if bundled is not None:
         return _described(bundled, "comes with the pretty_midi package")
     raise MissingExtra("pretty_midi (it brings a SoundFont; or name a .sf2 file with "

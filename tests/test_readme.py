@@ -17,7 +17,7 @@ from componium.music.formats import write_score
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ONLY_READ = re.compile(r"bench|demo|doctor|chorales|tunes|essen|bach\.markov|bachbot|bach\.rnn|tuned\.rnn|quiz"
-                       r"|my_recordings|shards/|my\.lstm|my\.duet|songs\.lstm"
+                       r"|my_recordings|RECORDINGS|my\.instrument|violin_wavs|shards/|my\.lstm|my\.duet|songs\.lstm"
                        r"|train\.json|valid\.json|e\.json|lesson check")
 """Commands that take long or need other data: their words are checked, and their own tests run them."""
 
